@@ -1,0 +1,20 @@
+import { distance } from "fastest-levenshtein";
+
+/**
+ * The candidates that a mistyped word may have meant: at most a third of its characters differ,
+ * or the candidate starts with it. Best first.
+ *
+ * @param word What was typed.
+ * @param candidates What exists.
+ * @param most How many to return.
+ */
+export function nearest(word: string, candidates: Iterable<string>, most = 3): string[] {
+  const wanted = word.toLowerCase();
+  const scored: { candidate: string; score: number }[] = [];
+  for (const candidate of candidates) {
+    const other = candidate.toLowerCase();
+    const score = wanted !== "" && other.startsWith(wanted) ? 1 : distance(wanted, other);
+    if (score <= Math.max(1, Math.floor(wanted.length / 3))) scored.push({ candidate, score });
+  }
+  return scored.sort((a, b) => a.score - b.score).slice(0, most).map(({ candidate }) => candidate);
+}
