@@ -9,6 +9,7 @@ import { distance } from "fastest-levenshtein";
  * @param most How many to return.
  */
 export function nearest(word: string, candidates: Iterable<string>, most = 3): string[] {
+  if (word.length > 64) return []; // the distance costs the product of both lengths
   const wanted = word.toLowerCase();
   const scored: { candidate: string; score: number }[] = [];
   for (const candidate of candidates) {
