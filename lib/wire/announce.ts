@@ -1,6 +1,7 @@
 import { isPort } from "./address.ts";
 import { accepted, type Decoded, decodeObject, refused } from "./decoded.ts";
 import { isNickname } from "./nickname.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /** Multicast group of LAN discovery (protocol version 1, section 1). */
 export const MULTICAST_GROUP = "239.255.255.250";
@@ -36,7 +37,6 @@ export interface Goodbye {
 export type Datagram = Announce | Goodbye;
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Writes a datagram; fields that version 1 does not know come last and only where they say something. */
 export function encodeDatagram(datagram: Datagram): Uint8Array<ArrayBuffer> {
@@ -57,12 +57,8 @@ export function decodeDatagram(bytes: Uint8Array): Decoded<Datagram> {
   if (bytes.length > MAX_DATAGRAM_BYTES) {
     return refused(`datagram above the limit of ${MAX_DATAGRAM_BYTES} bytes`);
   }
-  let text: string;
-  try {
-    text = decoder.decode(bytes);
-  } catch {
-    return refused("datagram is not UTF-8");
-  }
+  const text = decodeUtf8(bytes);
+  if (text === undefined) return refused("datagram is not UTF-8");
   const object = decodeObject(text);
   if (!object.ok) return refused(`datagram is ${object.cause}`);
   const { type, nickname, tcp_port: tcpPort, version, instance, ask } = object.value;

@@ -1,3 +1,5 @@
+import { decodeUtf8 } from "./utf8.ts";
+
 /** Receives what {@linkcode LineDecoder} finds. */
 export interface LineSink {
   /** A complete line, without its newline. */
@@ -7,6 +9,8 @@ export interface LineSink {
 }
 
 const NEWLINE = 0x0a;
+/** A buffer up to this size is kept from line to line; a larger one was for one long line. */
+const KEPT_BUFFER_BYTES = 4096;
 
 /**
  * Cuts a byte stream into lines of UTF-8. A line above the limit is dropped up to its newline
@@ -16,8 +20,8 @@ const NEWLINE = 0x0a;
 export class LineDecoder {
   readonly #maxBytes: number;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  /** The start of a line whose newline has not arrived, in the order of arrival. */
-  #pending: Uint8Array[] = [];
+  /** Begins with the start of a line whose newline has not arrived. */
+  #pending = new Uint8Array(0);
   #pendingBytes = 0;
   /** Whether bytes are thrown away until the next newline. */
   #skipping = false;
@@ -64,27 +68,27 @@ export class LineDecoder {
   #keep(bytes: Uint8Array, sink: LineSink): void {
     if (this.#skipping || bytes.length === 0) return;
     if (this.#pendingBytes + bytes.length > this.#maxBytes) {
-      this.#pending = [];
-      this.#pendingBytes = 0;
+      this.#release();
       this.#skipping = true;
       sink.refused(`line above the limit of ${this.#maxBytes} bytes`);
       return;
     }
-    this.#pending.push(bytes.slice());
+    if (bytes.length > this.#pending.length - this.#pendingBytes) this.#grow(bytes.length);
+    this.#pending.set(bytes, this.#pendingBytes);
     this.#pendingBytes += bytes.length;
-    // Single bytes that trickle in would each cost an object: join them now and then.
-    if (this.#pending.length >= 64) this.#pending = [this.#joined()];
   }
 
-  #joined(): Uint8Array {
-    if (this.#pending.length === 1) return this.#pending[0];
-    const joined = new Uint8Array(this.#pendingBytes);
-    let at = 0;
-    for (const part of this.#pending) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    return joined;
+  /** Doubles the buffer, so that a line which trickles in is not copied once per byte. */
+  #grow(more: number): void {
+    const wanted = Math.max(this.#pendingBytes + more, 2 * this.#pending.length);
+    const grown = new Uint8Array(Math.min(wanted, this.#maxBytes));
+    grown.set(this.#pending.subarray(0, this.#pendingBytes));
+    this.#pending = grown;
+  }
+
+  #release(): void {
+    if (this.#pending.length > KEPT_BUFFER_BYTES) this.#pending = new Uint8Array(0);
+    this.#pendingBytes = 0;
   }
 
   #finish(sink: LineSink): void {
@@ -92,9 +96,8 @@ export class LineDecoder {
       this.#skipping = false;
       return;
     }
-    const line = this.#joined();
-    this.#pending = [];
-    this.#pendingBytes = 0;
+    const line = this.#pending.subarray(0, this.#pendingBytes);
+    this.#release();
     this.#one(line, sink);
   }
 
@@ -130,12 +133,8 @@ export class LineDecoder {
     if (line.length > this.#maxBytes) {
       return sink.refused(`line above the limit of ${this.#maxBytes} bytes`);
     }
-    let text: string;
-    try {
-      text = this.#decoder.decode(line);
-    } catch {
-      return sink.refused("line is not UTF-8");
-    }
+    const text = decodeUtf8(line);
+    if (text === undefined) return sink.refused("line is not UTF-8");
     sink.line(text);
   }
 }
