@@ -1,0 +1,197 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { Refusals } from "../base/refusals.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
+import { messageOf } from "../errors.ts";
+import type { LanNetwork } from "../transport/datagram.ts";
+import { formatAddress, type SocketAddress } from "../wire/address.ts";
+import { decodeDatagram, encodeDatagram, PROTOCOL_VERSION } from "../wire/announce.ts";
+import { HostRates } from "./host_rates.ts";
+import { LanSockets } from "./lan_sockets.ts";
+import type { PeerRegistry } from "./registry.ts";
+
+/** The second request for answers, in case the first was lost, in milliseconds after the start. */
+const SECOND_ASK_MS = 1000;
+/** Answers a second, and at once: enough for a room that opens its laptops together. */
+const ANSWERS_PER_SECOND = 100;
+const ANSWER_BURST = 200;
+/** The same newcomer is answered once in this many milliseconds. */
+const ANSWER_INTERVAL_MS = 500;
+/** Newcomers whose answers are due or recent; beyond, a newcomer waits for the next announce. */
+const MAX_ASKERS = 1024;
+/** Answers are spread over this many milliseconds per known peer, so that they do not collide… */
+const ANSWER_SPREAD_MS = 2;
+/** …but not over more than this: a newcomer is to see everybody within 250 ms. */
+const MAX_ANSWER_SPREAD_MS = 150;
+
+/** What {@linkcode LanDiscovery} works with. */
+export interface LanDiscoveryOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly refusals: Refusals;
+  readonly network: LanNetwork;
+  readonly registry: PeerRegistry;
+  readonly nickname: string;
+  /** 64 random bits of this run, in hexadecimal. */
+  readonly instance: string;
+  /** Where this peer accepts messages. */
+  readonly tcpPort: number;
+  /** Time between two announces in milliseconds. */
+  readonly announceIntervalMs: number;
+  /** Silence after which a peer is dropped, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Addresses of the interfaces to use; all when empty. */
+  readonly interfaces: readonly string[];
+  /** Resolves when more presence events are welcome; `undefined` when they are now. */
+  readonly ready: () => Promise<void> | undefined;
+  /** Takes what the user should know of discovery that does not work. */
+  readonly onProblem: (message: string) => void;
+}
+
+/**
+ * Finds peers on the local networks by multicast (protocol version 1, section 1), and answers
+ * newcomers of version 2 at once, by unicast, after a short random delay.
+ */
+export class LanDiscovery implements AsyncDisposable {
+  readonly #options: LanDiscoveryOptions;
+  readonly #sockets: LanSockets;
+  readonly #rates: HostRates;
+  readonly #answers: TokenBucket;
+  /** Newcomers that were promised an answer, and when they may have another one. */
+  readonly #askers = new Map<string, number>();
+  readonly #stop = new AbortController();
+  #announcing: Promise<void> = Promise.resolve();
+
+  private constructor(options: LanDiscoveryOptions) {
+    this.#options = options;
+    this.#rates = new HostRates(options.clock);
+    this.#answers = new TokenBucket(options.clock, ANSWERS_PER_SECOND, ANSWER_BURST);
+    this.#sockets = new LanSockets({
+      network: options.network,
+      log: options.log,
+      only: options.interfaces,
+      onDatagram: (bytes, from) => this.#onDatagram(bytes, from),
+      onProblem: options.onProblem,
+    });
+  }
+
+  /** Opens the sockets and announces this peer; what does not work is reported and tried again. */
+  static async start(options: LanDiscoveryOptions): Promise<LanDiscovery> {
+    const discovery = new LanDiscovery(options);
+    await discovery.#look();
+    await discovery.#announce(true);
+    discovery.#announcing = discovery.#run();
+    return discovery;
+  }
+
+  /** Says goodbye and closes the sockets. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("Discovery is closed"));
+    await this.#announcing;
+    const { nickname, instance } = this.#options;
+    await this.#sockets.announce(encodeDatagram({ type: "goodbye", nickname, instance }));
+    this.#sockets.close();
+  }
+
+  async #run(): Promise<void> {
+    const { clock, announceIntervalMs, timeoutMs, registry, log } = this.#options;
+    const started = clock.monotonic();
+    const sweepMs = Math.min(timeoutMs / 5, 5000);
+    let asks = 1;
+    let announceAt = started + announceIntervalMs;
+    let askAt = started + SECOND_ASK_MS;
+    let sweepAt = started + sweepMs;
+    while (!this.#stop.signal.aborted) {
+      const next = Math.min(announceAt, askAt, sweepAt);
+      try {
+        await clock.sleep(next - clock.monotonic(), this.#stop.signal);
+      } catch {
+        return; // closed
+      }
+      try {
+        const now = clock.monotonic();
+        if (now >= sweepAt) {
+          sweepAt = now + sweepMs;
+          registry.expire(timeoutMs);
+          this.#forgetAskers(now);
+        }
+        if (now >= announceAt || now >= askAt) {
+          const isNew = await this.#look();
+          await this.#announce(isNew || now >= askAt);
+          if (now >= askAt) askAt = ++asks < 2 ? now + SECOND_ASK_MS : Infinity;
+          announceAt = now + announceIntervalMs;
+        }
+      } catch (error) {
+        // Discovery goes on with what works: one failed round is not the end of it.
+        log.error(`Discovery failed for one round: ${messageOf(error)}`);
+      }
+    }
+  }
+
+  #look(): Promise<boolean> {
+    return this.#sockets.refresh();
+  }
+
+  #announce(ask: boolean): Promise<void> {
+    return this.#sockets.announce(this.#announceBytes(ask));
+  }
+
+  #announceBytes(ask: boolean): Uint8Array {
+    const { nickname, tcpPort, instance } = this.#options;
+    return encodeDatagram({
+      type: "announce",
+      nickname,
+      tcpPort,
+      version: PROTOCOL_VERSION,
+      instance,
+      ask,
+    });
+  }
+
+  #onDatagram(bytes: Uint8Array, from: SocketAddress): void | Promise<void> {
+    const { refusals, registry, instance, ready } = this.#options;
+    if (!this.#rates.take(from.hostname)) {
+      return refusals.add("datagrams above the rate of one host", () => from.hostname);
+    }
+    if (!this.#sockets.hears(from.hostname)) return;
+    const decoded = decodeDatagram(bytes);
+    if (!decoded.ok) return refusals.add(decoded.cause, () => formatAddress(from));
+    const datagram = decoded.value;
+    if (datagram.instance === instance) return;
+    if (datagram.type === "goodbye") {
+      registry.saidGoodbye(datagram.nickname, datagram.instance, from.hostname);
+      return ready();
+    }
+    const { nickname, tcpPort, version, ask } = datagram;
+    const address = { hostname: from.hostname, port: tcpPort };
+    registry.sawOnLan({ nickname, address, version, instance: datagram.instance });
+    if (ask) this.#answer(from);
+    return ready();
+  }
+
+  #answer(to: SocketAddress): void {
+    const { clock, random, refusals, registry } = this.#options;
+    const now = clock.monotonic();
+    const asker = formatAddress(to);
+    const next = this.#askers.get(asker);
+    if (next !== undefined && next > now) return;
+    if (this.#askers.size >= MAX_ASKERS || !this.#answers.take()) {
+      return refusals.add("request for answers above the rate", () => asker);
+    }
+    const spread = Math.min(MAX_ANSWER_SPREAD_MS, registry.size * ANSWER_SPREAD_MS);
+    this.#askers.set(asker, now + ANSWER_INTERVAL_MS);
+    const send = async () => {
+      if (this.#stop.signal.aborted) return;
+      await this.#sockets.answer(this.#announceBytes(false), to);
+    };
+    clock.after(random.float() * spread, () => void send());
+  }
+
+  #forgetAskers(now: number): void {
+    for (const [asker, next] of this.#askers) {
+      if (next <= now) this.#askers.delete(asker);
+    }
+  }
+}
