@@ -1,5 +1,6 @@
 import { isInstance, isVersion } from "./announce.ts";
 import { accepted, type Decoded, decodeObject, refused } from "./decoded.ts";
+import { isTimestamp } from "./message.ts";
 import { isNickname } from "./nickname.ts";
 
 /**
@@ -33,7 +34,7 @@ export interface ListedPeer {
   readonly public_addr: string;
   /** As the client gave it. */
   readonly local_addr: string;
-  /** Unix time of the last sign of life, in whole seconds. */
+  /** Unix time of the last sign of life, in whole seconds; 0 to 253402300799. */
   readonly last_seen: number;
   readonly version?: number;
   readonly instance?: string;
@@ -101,7 +102,7 @@ export function decodeServerFrame(
       return accepted({ message: { type, message }, skipped: 0 });
     case "peer_list": {
       if (!Array.isArray(peers)) return refused("peer_list without peers");
-      const valid = peers.slice(0, maxPeers).filter(isListedPeer);
+      const valid = peers.slice(0, maxPeers).map(listedPeer).filter((peer) => peer !== undefined);
       return accepted({
         message: { type, peers: valid },
         skipped: peers.length - valid.length,
@@ -112,12 +113,16 @@ export function decodeServerFrame(
   }
 }
 
-function isListedPeer(value: unknown): value is ListedPeer {
-  if (typeof value !== "object" || value === null) return false;
+/** The known fields of an entry: what else a server put into it must not be kept for long. */
+function listedPeer(value: unknown): ListedPeer | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
   const { peer_id, nickname, public_addr, local_addr, last_seen, version, instance } =
     value as Record<string, unknown>;
-  return typeof peer_id === "string" && isNickname(nickname) && typeof public_addr === "string" &&
-    typeof local_addr === "string" && Number.isInteger(last_seen) &&
-    (version === undefined || isVersion(version)) &&
-    (instance === undefined || isInstance(instance));
+  if (
+    typeof peer_id !== "string" || !isNickname(nickname) || typeof public_addr !== "string" ||
+    typeof local_addr !== "string" || !isTimestamp(last_seen) ||
+    (version !== undefined && !isVersion(version)) ||
+    (instance !== undefined && !isInstance(instance))
+  ) return undefined;
+  return { peer_id, nickname, public_addr, local_addr, last_seen, version, instance };
 }

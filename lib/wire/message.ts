@@ -10,6 +10,11 @@ export const DEFAULT_MAX_CONTENT_BYTES = 64 * 1024;
 /** 9999-12-31T23:59:59Z: beyond it a date has no four-digit year, and a peer is not honest. */
 const MAX_TIMESTAMP = 253_402_300_799;
 
+/** Whether `value` is a Unix time in whole seconds, from 0 to 253402300799 (the year 9999). */
+export function isTimestamp(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_TIMESTAMP;
+}
+
 /** A chat message of protocol version 1 (section 2). */
 export interface Message {
   /** Nickname that the sender gives itself. Nothing proves it. */
@@ -41,8 +46,8 @@ export function utf8Length(text: string): number {
 }
 
 /**
- * Writes a message as a line, its newline included. Lone surrogates become U+FFFD: the original
- * refuses a line that escapes them.
+ * Writes a message as a line, its newline included. Lone surrogates in the content become U+FFFD:
+ * the original refuses a line that escapes them. `from` and `timestamp` are the caller's to check.
  */
 export function encodeMessage({ from, content, timestamp }: Message): string {
   return `{"from":${JSON.stringify(from)},"content":${
@@ -65,13 +70,10 @@ export function decodeMessage(
   const { from, content, timestamp } = object.value;
   if (!isNickname(from)) return refused('message without a valid nickname in "from"');
   if (typeof content !== "string") return refused('message without text in "content"');
-  if (
-    !Number.isInteger(timestamp) || (timestamp as number) < 0 ||
-    (timestamp as number) > MAX_TIMESTAMP
-  ) return refused('message without a Unix time in "timestamp"');
+  if (!isTimestamp(timestamp)) return refused('message without a Unix time in "timestamp"');
   // At most three bytes a unit: only what could be too long is measured.
   if (content.length * 3 > maxContentBytes && utf8Length(content) > maxContentBytes) {
     return refused("content above the limit");
   }
-  return accepted({ from, content, timestamp: timestamp as number });
+  return accepted({ from, content, timestamp });
 }
