@@ -7,13 +7,19 @@ export interface Clock {
   /**
    * Waits.
    *
-   * @param ms How long, in milliseconds; 0 or less resolves in a later turn.
+   * @param ms How long, in milliseconds; 0 or less resolves in a later turn, Infinity never does.
    * @param signal Ends the wait early by rejecting with the signal's reason.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls back once after `ms` milliseconds, unless the returned function was called before. */
+  /**
+   * Calls back once after `ms` milliseconds (0 or less: in a later turn; Infinity: never), unless
+   * the returned function was called before.
+   */
   after(ms: number, callback: () => void): () => void;
 }
+
+/** The longest wait that the platform's timers know (24.8 days); longer ones would end at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The machine's clock. */
 export const systemClock: Clock = {
@@ -23,18 +29,24 @@ export const systemClock: Clock = {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const onAbort = () => {
-        clearTimeout(timer);
+        cancel();
         reject(signal!.reason);
       };
-      const timer = setTimeout(() => {
+      const cancel = systemClock.after(ms, () => {
         signal?.removeEventListener("abort", onAbort);
         resolve();
-      }, ms);
+      });
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   },
   after(ms, callback) {
-    const timer = setTimeout(callback, ms);
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (left: number) => {
+      timer = left > MAX_TIMER_MS
+        ? setTimeout(() => wait(left - MAX_TIMER_MS), MAX_TIMER_MS)
+        : setTimeout(callback, left);
+    };
+    wait(ms);
     return () => clearTimeout(timer);
   },
 };
