@@ -43,7 +43,7 @@ export class Refusals {
     count.loggedAt = now;
   }
 
-  /** How often something was refused for `cause`. */
+  /** How often something was refused for `cause`; 0 where it counts among "other causes". */
   count(cause: string): number {
     return this.#counts.get(cause)?.total ?? 0;
   }

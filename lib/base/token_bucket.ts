@@ -17,7 +17,10 @@ export class TokenBucket {
     this.#filledAt = clock.monotonic();
   }
 
-  /** Takes `count` tokens if that many are there, and tells whether it did. */
+  /**
+   * Takes `count` tokens if that many are there, and tells whether it did. More than `burst` are
+   * never there.
+   */
   take(count = 1): boolean {
     const now = this.clock.monotonic();
     const gained = (now - this.#filledAt) * this.perSecond / 1000;
