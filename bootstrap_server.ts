@@ -1,0 +1,18 @@
+import config from "./deno.json" with { type: "json" };
+import { requireDeno } from "./lib/base/runtime.ts";
+
+// What follows is loaded by and by, so that an old Deno gets as far as being told, and
+// `--version` and `--help` do not wait for a server.
+requireDeno();
+const { readServerCommand } = await import("./lib/server/command.ts");
+const { openLog } = await import("./lib/logging.ts");
+
+const encoder = new TextEncoder();
+const write = {
+  out: (text: string) => void Deno.stdout.writeSync(encoder.encode(text)),
+  err: (text: string) => void Deno.stderr.writeSync(encoder.encode(text)),
+};
+const line = readServerCommand(Deno.args, config.version, write);
+if ("exit" in line) Deno.exit(line.exit);
+const { runServer } = await import("./lib/server/run.ts");
+Deno.exit(await runServer(line.run, await openLog({ level: line.run.logLevel }), write));
