@@ -69,6 +69,7 @@ export class LanDiscovery implements AsyncDisposable {
     this.#rates = new HostRates(options.clock);
     this.#answers = new TokenBucket(options.clock, ANSWERS_PER_SECOND, ANSWER_BURST);
     this.#sockets = new LanSockets({
+      clock: options.clock,
       network: options.network,
       log: options.log,
       only: options.interfaces,
@@ -80,7 +81,7 @@ export class LanDiscovery implements AsyncDisposable {
   /** Opens the sockets and announces this peer; what does not work is reported and tried again. */
   static async start(options: LanDiscoveryOptions): Promise<LanDiscovery> {
     const discovery = new LanDiscovery(options);
-    await discovery.#look();
+    await discovery.#sockets.refresh();
     await discovery.#announce(true);
     discovery.#announcing = discovery.#run();
     return discovery;
@@ -99,7 +100,6 @@ export class LanDiscovery implements AsyncDisposable {
     const { clock, announceIntervalMs, timeoutMs, registry, log } = this.#options;
     const started = clock.monotonic();
     const sweepMs = Math.min(timeoutMs / 5, 5000);
-    let asks = 1;
     let announceAt = started + announceIntervalMs;
     let askAt = started + SECOND_ASK_MS;
     let sweepAt = started + sweepMs;
@@ -118,9 +118,9 @@ export class LanDiscovery implements AsyncDisposable {
           this.#forgetAskers(now);
         }
         if (now >= announceAt || now >= askAt) {
-          const isNew = await this.#look();
+          const isNew = await this.#sockets.refresh();
           await this.#announce(isNew || now >= askAt);
-          if (now >= askAt) askAt = ++asks < 2 ? now + SECOND_ASK_MS : Infinity;
+          if (now >= askAt) askAt = Infinity;
           announceAt = now + announceIntervalMs;
         }
       } catch (error) {
@@ -128,10 +128,6 @@ export class LanDiscovery implements AsyncDisposable {
         log.error(`Discovery failed for one round: ${messageOf(error)}`);
       }
     }
-  }
-
-  #look(): Promise<boolean> {
-    return this.#sockets.refresh();
   }
 
   #announce(ask: boolean): Promise<void> {

@@ -4,10 +4,14 @@ import type {
   LanInterface,
   LanNetwork,
 } from "../transport/datagram.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { messageOf } from "../errors.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { MAX_DATAGRAM_BYTES, MULTICAST_GROUP, MULTICAST_PORT } from "../wire/announce.ts";
+
+/** Pause after a failed reception, in milliseconds, so that a broken socket does not spin. */
+const RECEIVE_RETRY_MS = 10;
 
 /** A socket of one interface. */
 interface Link {
@@ -17,6 +21,7 @@ interface Link {
 
 /** What {@linkcode LanSockets} needs from its owner. */
 export interface LanSocketsOptions {
+  readonly clock: Clock;
   readonly network: LanNetwork;
   readonly log: Log;
   /** Addresses of the interfaces to use; all when empty. */
@@ -38,7 +43,6 @@ export class LanSockets implements Disposable {
   /** Problems that were reported and still last, by what they concern. */
   readonly #problems = new Map<string, string>();
   #group: GroupSocket | undefined;
-  #joined = new Set<string>();
   #closed = false;
 
   constructor(options: LanSocketsOptions) {
@@ -149,7 +153,6 @@ export class LanSockets implements Disposable {
       );
     }
     this.#problems.delete("group");
-    this.#joined = new Set();
     this.#receive(this.#group);
   }
 
@@ -173,11 +176,11 @@ export class LanSockets implements Disposable {
   }
 
   async #join({ name, address }: LanInterface): Promise<void> {
-    if (this.#group === undefined || this.#joined.has(address)) return;
+    if (this.#group === undefined) return;
     const concern = `join ${address}`;
     try {
+      // Each time anew: a device may have been replaced by another one with the same address.
       await this.#group.join(MULTICAST_GROUP, address);
-      this.#joined.add(address);
       this.#problems.delete(concern);
     } catch (error) {
       if (this.#closed) return;
@@ -219,7 +222,7 @@ export class LanSockets implements Disposable {
         this.#options.log.debug(
           `Cannot receive on ${socket.address.hostname}: ${messageOf(error)}`,
         );
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await this.#options.clock.sleep(RECEIVE_RETRY_MS);
         continue;
       }
       await this.#options.onDatagram(received.bytes, received.from);

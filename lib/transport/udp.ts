@@ -29,6 +29,7 @@ export const udpNetwork: LanNetwork = {
 
 class UdpSocket implements GroupSocket {
   readonly address: SocketAddress;
+  readonly #joined = new Set<string>();
   #closed = false;
 
   constructor(private readonly socket: Deno.DatagramConn) {
@@ -50,10 +51,11 @@ class UdpSocket implements GroupSocket {
     try {
       await this.socket.joinMulticastV4(group, interfaceAddress);
     } catch (error) {
-      // The device is a member already, by another of its addresses.
-      if (error instanceof Deno.errors.AddrInUse) return;
-      throw error;
+      // The device is a member already, by this or another of its addresses.
+      const isMember = error instanceof Deno.errors.AddrInUse || this.#joined.has(interfaceAddress);
+      if (!isMember) throw error;
     }
+    this.#joined.add(interfaceAddress);
   }
 
   close(): void {

@@ -1,0 +1,129 @@
+import type { Clock } from "../base/clock.ts";
+import type { Refusals } from "../base/refusals.ts";
+import type { Stream } from "../transport/stream.ts";
+import { formatAddress, type SocketAddress } from "../wire/address.ts";
+import { LineDecoder, type LineSink } from "../wire/lines.ts";
+import { decodeMessage, MAX_LINE_BYTES, type Message } from "../wire/message.ts";
+
+/** A connection without a byte for this long is ended, in milliseconds; senders close after 60 s. */
+const IDLE_MS = 120_000;
+/** A line has to be complete this many milliseconds after its first byte. */
+const LINE_MS = 30_000;
+/** The reading buffer grows while the peer fills it; most connections carry one short line. */
+const MIN_BUFFER = 4 * 1024;
+const MAX_BUFFER = 64 * 1024;
+
+/** What {@linkcode InboundConnection} needs from its owner. */
+export interface InboundConnectionOptions {
+  readonly clock: Clock;
+  readonly refusals: Refusals;
+  readonly maxContentBytes: number;
+  readonly onMessage: (message: Message, from: SocketAddress) => void;
+  readonly ready: () => Promise<void> | undefined;
+  /**
+   * Takes by how many bytes the unfinished line has grown or shrunk.
+   *
+   * @returns Whether there is room for it.
+   */
+  readonly onUnfinished: (change: number) => boolean;
+  readonly onClosed: () => void;
+}
+
+/** One accepted connection: reads messages until it ends. */
+export class InboundConnection {
+  readonly #decoder = new LineDecoder(MAX_LINE_BYTES);
+  readonly #sink: LineSink;
+  #lineSince: number | undefined;
+  #unfinished = 0;
+  #activeAt: number;
+  #closed = false;
+
+  constructor(
+    private readonly stream: Stream,
+    private readonly options: InboundConnectionOptions,
+  ) {
+    this.#activeAt = options.clock.monotonic();
+    const refuse = (cause: string) => {
+      options.refusals.add(cause, () => formatAddress(stream.remote));
+    };
+    this.#sink = {
+      line(text) {
+        const decoded = decodeMessage(text, options.maxContentBytes);
+        if (decoded.ok) options.onMessage(decoded.value, stream.remote);
+        else refuse(decoded.cause);
+      },
+      refused: refuse,
+    };
+  }
+
+  get remote(): SocketAddress {
+    return this.stream.remote;
+  }
+
+  /** When the last byte came, in monotonic milliseconds. */
+  get activeAt(): number {
+    return this.#activeAt;
+  }
+
+  /** Reads until the connection ends. */
+  async start(): Promise<void> {
+    const { clock, ready, refusals } = this.options;
+    let buffer = new Uint8Array(MIN_BUFFER);
+    try {
+      while (true) {
+        const count = await this.stream.read(buffer);
+        if (count === null) break;
+        this.#activeAt = clock.monotonic();
+        this.#decoder.push(buffer.subarray(0, count), this.#sink);
+        if (!this.#account()) {
+          refusals.add(
+            "unfinished lines above the limit of all connections",
+            () => formatAddress(this.remote),
+          );
+          return;
+        }
+        // Whoever reads the messages is slower than they come: let the sender wait, too.
+        await ready();
+        if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(count * 4);
+      }
+      this.#decoder.end(this.#sink);
+    } catch {
+      // Broken or closed: what was complete has been delivered.
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Closes a connection that has sent nothing, or not finished its line, for too long. */
+  closeIfSilent(): void {
+    const { clock, refusals } = this.options;
+    const now = clock.monotonic();
+    if (this.#lineSince !== undefined && now - this.#lineSince > LINE_MS) {
+      refusals.add(
+        `line that was not complete within ${LINE_MS / 1000} s`,
+        () => formatAddress(this.remote),
+      );
+      this.close();
+    } else if (now - this.#activeAt > IDLE_MS) {
+      this.close();
+    }
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.options.onUnfinished(-this.#unfinished);
+    this.stream.close();
+    this.options.onClosed();
+  }
+
+  /** Notes what the decoder holds; tells whether there is room for it. */
+  #account(): boolean {
+    if (!this.#decoder.unfinished) this.#lineSince = undefined;
+    else this.#lineSince ??= this.#activeAt;
+    const change = this.#decoder.pendingBytes - this.#unfinished;
+    this.#unfinished += change;
+    return this.options.onUnfinished(change);
+  }
+}
