@@ -1,0 +1,61 @@
+import { DEFAULT_MAX_CONTENT_BYTES } from "../wire/message.ts";
+
+/** Where peers are looked for: on the LAN, through a bootstrap server, or both at once. */
+export type Mode = "local" | "internet" | "both";
+
+/** Every {@linkcode Mode}, in the order in which they are shown. */
+export const MODES = ["local", "internet", "both"] as const satisfies readonly Mode[];
+
+/** What is logged: this level and those after it. */
+export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+
+/** One of {@linkcode LOG_LEVELS}. */
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What a configuration file says, with the default of every key that it leaves out. */
+export interface Configuration {
+  /** `[network]` */
+  readonly network: {
+    readonly mode: Mode;
+    /** A `ws://` or `wss://` URL. */
+    readonly bootstrapServer: string;
+  };
+  /** `[discovery]`: the bootstrap server's registry. */
+  readonly discovery: {
+    /** Seconds from one heartbeat to the next. */
+    readonly heartbeatIntervalSecs: number;
+    /** Seconds without a heartbeat after which a peer counts as gone; above the interval. */
+    readonly peerTimeoutSecs: number;
+  };
+  /** `[peer]`: this peer and the LAN around it. */
+  readonly peer: {
+    /** Seconds from one announce to the next. */
+    readonly announceIntervalSecs: number;
+    /** Seconds without an announce after which a peer counts as gone; above the interval. */
+    readonly timeoutSecs: number;
+    readonly nickname: string | undefined;
+    /** TCP port for messages, 0 to 65535; with 0 the system chooses. */
+    readonly port: number;
+    /** IPv4 addresses of the interfaces that LAN discovery uses; empty for all. */
+    readonly interfaces: readonly string[];
+  };
+  /** `[limits]` */
+  readonly limits: {
+    /** Longest content of a message, in bytes of UTF-8. */
+    readonly maxContentBytes: number;
+  };
+}
+
+/** What holds without a configuration file (protocol version 1, section 4). */
+export const DEFAULT_CONFIGURATION: Configuration = {
+  network: { mode: "local", bootstrapServer: "ws://localhost:8080" },
+  discovery: { heartbeatIntervalSecs: 10, peerTimeoutSecs: 30 },
+  peer: {
+    announceIntervalSecs: 5,
+    timeoutSecs: 15,
+    nickname: undefined,
+    port: 0,
+    interfaces: [],
+  },
+  limits: { maxContentBytes: DEFAULT_MAX_CONTENT_BYTES },
+};

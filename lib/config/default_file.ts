@@ -1,0 +1,42 @@
+import { MAX_CONTENT_BYTES } from "./rules.ts";
+
+/** The commented configuration file that holds every key with its default. */
+export const DEFAULT_FILE = `# Configuration of Parlance, in TOML.
+#
+# Parlance reads the first of these files that exists:
+#   the one named with --config FILE
+#   parlance.toml in the working directory
+#   parlance/parlance.toml in $XDG_CONFIG_HOME (without it ~/.config; on Windows %APPDATA%)
+# Options of the command line override it. Every key is optional and has the default shown here.
+
+[network]
+# Where peers are looked for: "local" (this LAN), "internet" (a bootstrap server), or "both".
+mode = "local"
+# The bootstrap server for "internet" and "both": a ws:// or wss:// URL.
+bootstrap_server = "ws://localhost:8080"
+
+# The bootstrap server's list of peers. Seconds, 1 to 86400; the time-out must be greater.
+[discovery]
+# How often the server hears that this peer is still there.
+heartbeat_interval_secs = 10
+# How long a peer may stay silent before it counts as gone.
+peer_timeout_secs = 30
+
+# This peer, and the LAN around it. Seconds, 1 to 86400; the time-out must be greater.
+[peer]
+# How often this peer announces itself.
+announce_interval_secs = 5
+# How long a peer may stay silent before it counts as gone.
+timeout_secs = 15
+# What others see: 1 to 32 bytes of UTF-8. Without it, the name of the system's user.
+# nickname = "alice"
+# TCP port for incoming messages, 0 to 65535; with 0 the system chooses a free one.
+port = 0
+# IPv4 addresses of the network interfaces to use on the LAN, such as ["192.168.1.10"].
+# An empty list stands for all.
+interfaces = []
+
+[limits]
+# Longest content of a message in bytes of UTF-8, 1024 to ${MAX_CONTENT_BYTES}.
+max_content_bytes = 65536
+`;

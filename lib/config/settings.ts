@@ -1,0 +1,76 @@
+import { InvalidInputError } from "../errors.ts";
+import { isNickname, nicknameProblem } from "../wire/nickname.ts";
+import type { Configuration, LogLevel, Mode } from "./configuration.ts";
+import type { RunOptions } from "./options.ts";
+import { shown } from "./shown.ts";
+
+/** Everything that a run of the client needs to know, decided. */
+export interface Settings {
+  readonly nickname: string;
+  readonly mode: Mode;
+  /** A `ws://` or `wss://` URL, also in the mode that does not use it. */
+  readonly bootstrapServer: string;
+  /** TCP port, 0 to 65535; with 0 the system chooses. */
+  readonly port: number;
+  /** IPv4 addresses of the interfaces for LAN discovery; empty for all. */
+  readonly interfaces: readonly string[];
+  readonly json: boolean;
+  readonly logLevel: LogLevel;
+  /** Time from one announce on the LAN to the next. */
+  readonly announceIntervalMs: number;
+  /** Silence on the LAN after which a peer counts as gone. */
+  readonly peerTimeoutMs: number;
+  /** Time from one heartbeat to the bootstrap server to the next. */
+  readonly heartbeatIntervalMs: number;
+  /** Silence towards the bootstrap server after which a peer counts as gone. */
+  readonly bootstrapPeerTimeoutMs: number;
+  /** Longest content of a message, in bytes of UTF-8. */
+  readonly maxContentBytes: number;
+}
+
+/**
+ * Decides: the command line goes before the file, the file before the defaults.
+ *
+ * @param env Looks an environment variable up, for the system user's name.
+ * @throws {InvalidInputError} There is no nickname.
+ */
+export function resolveSettings(
+  options: RunOptions,
+  { network, discovery, peer, limits }: Configuration,
+  env: (name: string) => string | undefined,
+): Settings {
+  return {
+    nickname: options.nickname ?? peer.nickname ?? systemNickname(env),
+    mode: options.mode ?? network.mode,
+    bootstrapServer: options.bootstrapServer ?? network.bootstrapServer,
+    port: options.port ?? peer.port,
+    interfaces: [...new Set(options.interfaces ?? peer.interfaces)],
+    json: options.json,
+    logLevel: options.logLevel ?? "warning",
+    announceIntervalMs: peer.announceIntervalSecs * 1000,
+    peerTimeoutMs: peer.timeoutSecs * 1000,
+    heartbeatIntervalMs: discovery.heartbeatIntervalSecs * 1000,
+    bootstrapPeerTimeoutMs: discovery.peerTimeoutSecs * 1000,
+    maxContentBytes: limits.maxContentBytes,
+  };
+}
+
+/** Where systems keep the user's name: POSIX login, System V, Windows. */
+const USER_VARIABLES = ["USER", "LOGNAME", "USERNAME"];
+
+function systemNickname(env: (name: string) => string | undefined): string {
+  const problems: string[] = [];
+  for (const variable of USER_VARIABLES) {
+    const name = env(variable);
+    if (name === undefined || name === "") continue;
+    if (isNickname(name)) return name;
+    problems.push(
+      `${variable} is ${shown(JSON.stringify(name))} and cannot be one (${nicknameProblem(name)})`,
+    );
+  }
+  const why = problems.length > 0 ? problems.join(", ") : "the system tells no user name";
+  throw new InvalidInputError(
+    `Cannot start without a nickname: ${why}; give one with --nickname NAME, or with nickname ` +
+      "in the section [peer] of parlance.toml",
+  );
+}
