@@ -74,8 +74,9 @@ export class InboundConnection {
         const count = await this.stream.read(buffer);
         if (count === null) break;
         this.#activeAt = clock.monotonic();
-        this.#decoder.push(buffer.subarray(0, count), this.#sink);
-        if (!this.#account()) {
+        const chunk = buffer.subarray(0, count);
+        this.#decoder.push(chunk, this.#sink);
+        if (!this.#account(chunk)) {
           refusals.add(
             "unfinished lines above the limit of all connections",
             () => formatAddress(this.remote),
@@ -119,8 +120,9 @@ export class InboundConnection {
   }
 
   /** Notes what the decoder holds; tells whether there is room for it. */
-  #account(): boolean {
+  #account(chunk: Uint8Array): boolean {
     if (!this.#decoder.unfinished) this.#lineSince = undefined;
+    else if (chunk.includes(0x0a)) this.#lineSince = this.#activeAt;
     else this.#lineSince ??= this.#activeAt;
     const change = this.#decoder.pendingBytes - this.#unfinished;
     this.#unfinished += change;

@@ -1,0 +1,239 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import type { Refusals } from "../base/refusals.ts";
+import { messageOf } from "../errors.ts";
+import type { DialTextChannel, TextChannel } from "../transport/text_channel.ts";
+import { parseAddress, type SocketAddress } from "../wire/address.ts";
+import { PROTOCOL_VERSION } from "../wire/announce.ts";
+import {
+  type ClientMessage,
+  decodeServerFrame,
+  encodeFrame,
+  type ListedPeer,
+  type ServerMessage,
+} from "../wire/bootstrap.ts";
+import { type BootstrapSighting, MAX_BOOTSTRAP_PEERS, type PeerRegistry } from "./registry.ts";
+
+/** The list is asked for at once and then in this interval, as the original does. */
+const LIST_INTERVAL_MS = 5000;
+/** A server that answers no request for the list for this long is gone. */
+const SILENCE_MS = 3 * LIST_INTERVAL_MS + 1000;
+/** The server gets this long to accept the connection. */
+const DIAL_TIMEOUT_MS = 10_000;
+/** The waits between attempts, growing and jittered. */
+const MIN_RETRY_MS = 1000;
+const MAX_RETRY_MS = 30_000;
+/** Own registrations that are remembered, to be left out of lists. */
+const MAX_OWN_IDS = 64;
+
+/** How things stand with the bootstrap server. */
+export type BootstrapState = "connecting" | "registered" | "disconnected";
+
+/** What {@linkcode BootstrapClient} works with. */
+export interface BootstrapClientOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly refusals: Refusals;
+  readonly dial: DialTextChannel;
+  readonly registry: PeerRegistry;
+  readonly url: string;
+  readonly nickname: string;
+  /** 64 random bits of this run, in hexadecimal. */
+  readonly instance: string;
+  /** Where this peer accepts messages. */
+  readonly tcpPort: number;
+  readonly heartbeatIntervalMs: number;
+  /** How long peers stay known while the server is out of reach. */
+  readonly peerTimeoutMs: number;
+  /** Takes each change of the state once. */
+  readonly onState: (state: BootstrapState, reason?: string) => void;
+  /** Takes what the user should know, such as a registration that the server refuses. */
+  readonly onProblem: (message: string) => void;
+}
+
+/** Keeps this peer registered at a bootstrap server, and the registry up to date with its list. */
+export class BootstrapClient implements AsyncDisposable {
+  readonly #options: BootstrapClientOptions;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #state: BootstrapState = "connecting";
+  #channel: TextChannel | undefined;
+  #ownIds: string[] = [];
+  #cancelForget: () => void = () => {};
+  #answeredAt = 0;
+  #complaint = "";
+
+  /** Starts at once; everything that happens is told by `onState` and the registry. */
+  constructor(options: BootstrapClientOptions) {
+    this.#options = options;
+    options.onState("connecting");
+    this.#running = this.#run();
+  }
+
+  /** Unregisters and disconnects. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#cancelForget();
+    if (this.#state === "registered") this.#send({ type: "unregister" });
+    this.#stop.abort(new Error("The client is closed"));
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random } = this.#options;
+    let waitMs = MIN_RETRY_MS;
+    while (!this.#stop.signal.aborted) {
+      let reason: string;
+      try {
+        reason = await this.#connect();
+      } catch (error) {
+        reason = messageOf(error);
+      }
+      if (this.#stop.signal.aborted) return;
+      if (this.#state === "registered") waitMs = MIN_RETRY_MS;
+      this.#lost(reason);
+      const jittered = Math.max(MIN_RETRY_MS, waitMs * (0.5 + random.float() / 2));
+      waitMs = Math.min(MAX_RETRY_MS, waitMs * 2);
+      await clock.sleep(jittered, this.#stop.signal).catch(() => {}); // closed: the loop ends
+    }
+  }
+
+  /** One connection from dialling to its end; returns why it ended. */
+  async #connect(): Promise<string> {
+    const { clock, dial, url } = this.#options;
+    const attempt = new AbortController();
+    const cancel = clock.after(
+      DIAL_TIMEOUT_MS,
+      () => attempt.abort(new Error(`no answer within ${DIAL_TIMEOUT_MS / 1000} s`)),
+    );
+    try {
+      this.#channel = await dial(url, AbortSignal.any([attempt.signal, this.#stop.signal]));
+    } finally {
+      cancel();
+    }
+    await using channel = this.#channel;
+    const ended = new AbortController();
+    const timers = this.#keepAlive(channel, ended.signal);
+    const onStop = () => void channel[Symbol.asyncDispose]();
+    this.#stop.signal.addEventListener("abort", onStop);
+    try {
+      for await (const text of channel.messages) this.#onText(text);
+      return "the server closed the connection";
+    } finally {
+      this.#stop.signal.removeEventListener("abort", onStop);
+      this.#channel = undefined;
+      ended.abort();
+      await timers;
+    }
+  }
+
+  /** Registers, then asks for the list and sends heartbeats until the connection ends. */
+  async #keepAlive(channel: TextChannel, signal: AbortSignal): Promise<void> {
+    const { clock, heartbeatIntervalMs } = this.#options;
+    this.#register();
+    this.#send({ type: "list_peers" });
+    this.#answeredAt = clock.monotonic();
+    let listAt = clock.monotonic() + LIST_INTERVAL_MS;
+    let heartbeatAt = clock.monotonic() + heartbeatIntervalMs;
+    while (true) {
+      try {
+        await clock.sleep(Math.min(listAt, heartbeatAt) - clock.monotonic(), signal);
+      } catch {
+        return; // ended
+      }
+      const now = clock.monotonic();
+      if (now - this.#answeredAt > SILENCE_MS) {
+        this.#options.log.warn("The bootstrap server does not answer any more");
+        return void channel[Symbol.asyncDispose]();
+      }
+      if (now >= heartbeatAt) {
+        heartbeatAt = now + heartbeatIntervalMs;
+        this.#send({ type: "heartbeat" });
+      }
+      if (now >= listAt) {
+        listAt = now + LIST_INTERVAL_MS;
+        this.#send({ type: "list_peers" });
+      }
+    }
+  }
+
+  #register(): void {
+    const { nickname, instance, tcpPort } = this.#options;
+    const local_addr = `0.0.0.0:${tcpPort}`;
+    this.#send({ type: "register", nickname, local_addr, version: PROTOCOL_VERSION, instance });
+  }
+
+  #send(message: ClientMessage): void {
+    this.#channel?.send(encodeFrame(message));
+  }
+
+  #onText(text: string): void {
+    const { refusals, url } = this.#options;
+    const decoded = decodeServerFrame(text, MAX_BOOTSTRAP_PEERS);
+    if (!decoded.ok) return refusals.add(`bootstrap server: ${decoded.cause}`, () => url);
+    const { message, skipped } = decoded.value;
+    if (skipped > 0) refusals.add("bootstrap server: entry of the list that is no peer", () => url);
+    this.#onMessage(message);
+  }
+
+  #onMessage(message: ServerMessage): void {
+    const { clock, registry } = this.#options;
+    switch (message.type) {
+      case "registered":
+        this.#ownIds = [message.peer_id, ...this.#ownIds].slice(0, MAX_OWN_IDS);
+        this.#complaint = "";
+        this.#cancelForget();
+        return this.#enter("registered");
+      case "peer_list":
+        this.#answeredAt = clock.monotonic();
+        return registry.listed(this.#sightings(message.peers));
+      case "error":
+        return this.#onError(message.message);
+    }
+  }
+
+  #onError(message: string): void {
+    // Dropped meanwhile, for example because this machine slept.
+    if (message === "Not registered" || message === "Peer not registered") return this.#register();
+    if (this.#complaint === message) return;
+    this.#complaint = message;
+    this.#options.onProblem(`The bootstrap server ${this.#options.url} answers: ${message}`);
+  }
+
+  #sightings(peers: readonly ListedPeer[]): BootstrapSighting[] {
+    const { instance: ownInstance, refusals } = this.#options;
+    const sightings: BootstrapSighting[] = [];
+    for (const { peer_id, nickname, public_addr, local_addr, version, instance } of peers) {
+      if (this.#ownIds.includes(peer_id) || instance === ownInstance) continue;
+      const address = dialable(public_addr) ?? dialable(local_addr);
+      if (address === undefined) {
+        refusals.add("bootstrap server: peer without an address", () => nickname);
+        continue;
+      }
+      sightings.push({ peerId: peer_id, nickname, address, version: version ?? 1, instance });
+    }
+    return sightings;
+  }
+
+  #lost(reason: string): void {
+    const { clock, registry, peerTimeoutMs } = this.#options;
+    if (this.#state === "disconnected") {
+      return this.#options.log.info(`Cannot reach the bootstrap server: ${reason}`);
+    }
+    this.#enter("disconnected", reason);
+    this.#cancelForget();
+    this.#cancelForget = clock.after(peerTimeoutMs, () => registry.forgetListed());
+  }
+
+  #enter(state: BootstrapState, reason?: string): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#options.onState(state, reason);
+  }
+}
+
+function dialable(text: string): SocketAddress | undefined {
+  const address = parseAddress(text);
+  return address === undefined || address.port === 0 ? undefined : address;
+}
