@@ -19,6 +19,8 @@ import { type BootstrapSighting, MAX_BOOTSTRAP_PEERS, type PeerRegistry } from "
 const LIST_INTERVAL_MS = 5000;
 /** A server that answers no request for the list for this long is gone. */
 const SILENCE_MS = 3 * LIST_INTERVAL_MS + 1000;
+/** A server that does not know this peer any more is told again after this long at the earliest. */
+const REGISTER_INTERVAL_MS = 1000;
 /** The server gets this long to accept the connection. */
 const DIAL_TIMEOUT_MS = 10_000;
 /** The waits between attempts, growing and jittered. */
@@ -63,6 +65,7 @@ export class BootstrapClient implements AsyncDisposable {
   #ownIds: string[] = [];
   #cancelForget: () => void = () => {};
   #answeredAt = 0;
+  #registeredAt = -Infinity;
   #complaint = "";
 
   /** Starts at once; everything that happens is told by `onState` and the registry. */
@@ -159,7 +162,8 @@ export class BootstrapClient implements AsyncDisposable {
   }
 
   #register(): void {
-    const { nickname, instance, tcpPort } = this.#options;
+    const { clock, nickname, instance, tcpPort } = this.#options;
+    this.#registeredAt = clock.monotonic();
     const local_addr = `0.0.0.0:${tcpPort}`;
     this.#send({ type: "register", nickname, local_addr, version: PROTOCOL_VERSION, instance });
   }
@@ -194,8 +198,12 @@ export class BootstrapClient implements AsyncDisposable {
   }
 
   #onError(message: string): void {
-    // Dropped meanwhile, for example because this machine slept.
-    if (message === "Not registered" || message === "Peer not registered") return this.#register();
+    if (message === "Not registered" || message === "Peer not registered") {
+      // Dropped meanwhile, for example because this machine slept.
+      const now = this.#options.clock.monotonic();
+      if (now - this.#registeredAt >= REGISTER_INTERVAL_MS) this.#register();
+      return;
+    }
     if (this.#complaint === message) return;
     this.#complaint = message;
     this.#options.onProblem(`The bootstrap server ${this.#options.url} answers: ${message}`);
