@@ -48,7 +48,11 @@ function checkSection(
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
     if (rule === undefined) problems.push(unknownKey(section, key));
     else if (rule.accepts(value)) values[key] = value;
-    else problems.push(...badValues([section, key], `${section}.${key}`, rule, value));
+    else {
+      const name = `${section}.${key}`;
+      // Not spread: a list can have more elements than a call may have arguments.
+      for (const problem of badValues([section, key], name, rule, value)) problems.push(problem);
+    }
   }
 }
 
