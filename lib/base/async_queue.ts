@@ -3,7 +3,8 @@
  * {@linkcode AsyncQueue.ready} before they make more, which bounds what is held.
  */
 export class AsyncQueue<T> implements AsyncIterableIterator<T> {
-  #items: T[] = [];
+  /** What was taken is cleared at once: a consumer that is always behind would keep it alive. */
+  #items: (T | undefined)[] = [];
   #head = 0;
   #closed = false;
   #wakeConsumer: (() => void) | undefined;
@@ -42,7 +43,8 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
       if (this.#closed) return { done: true, value: undefined };
       await new Promise<void>((resolve) => this.#wakeConsumer = resolve);
     }
-    const value = this.#items[this.#head++];
+    const value = this.#items[this.#head] as T;
+    this.#items[this.#head++] = undefined;
     if (this.#head === this.#items.length) {
       this.#items = [];
       this.#head = 0;

@@ -44,7 +44,7 @@ export const systemClock: Clock = {
     const wait = (left: number) => {
       timer = left > MAX_TIMER_MS
         ? setTimeout(() => wait(left - MAX_TIMER_MS), MAX_TIMER_MS)
-        : setTimeout(callback, left);
+        : setTimeout(callback, Math.max(0, left)); // the runtime prints a warning below 0
     };
     wait(ms);
     return () => clearTimeout(timer);
