@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { namespaceTest, Network, oneHost, oneLan } from "../support/namespaces.ts";
+import { startClient } from "../support/program.ts";
+
+const OFTEN = "[peer]\nannounce_interval_secs = 1\ntimeout_secs = 5\n";
+
+namespaceTest("an interface that appears while running is joined", async () => {
+  await using network = new Network();
+  const lan = await network.lan();
+  const [left, right] = [await network.host(), await network.host()];
+  await lan.plug(right, "eth0", "10.0.0.2/24");
+  await using alice = startClient("alice", { host: left, config: OFTEN });
+  await alice.waitFor({ event: "ready" });
+  await using bob = startClient("bob", { host: right, config: OFTEN });
+  await bob.waitFor({ event: "ready" });
+  await lan.plug(left, "eth0", "10.0.0.1/24");
+  await alice.waitFor({ event: "peer_up", nickname: "bob" });
+  await bob.waitFor({ event: "peer_up", nickname: "alice" });
+  await alice.send({ command: "send", to: "bob", content: "plugged in" });
+  await bob.waitFor({ event: "message", from: "alice", content: "plugged in" });
+});
+
+namespaceTest("an interface that goes and comes again is joined again", async () => {
+  await using network = await oneLan(2);
+  const [left, right] = network.hosts;
+  await using alice = startClient("alice", { host: left, config: OFTEN });
+  await using bob = startClient("bob", { host: right, config: OFTEN });
+  await alice.waitFor({ event: "peer_up", nickname: "bob" });
+  const from = alice.mark();
+  await left.ip("link", "set", "eth0", "down");
+  await left.ip("addr", "flush", "dev", "eth0");
+  await alice.waitFor({ event: "peer_down", nickname: "bob", reason: "timeout" }, from);
+  await left.ip("addr", "add", "10.0.0.9/24", "dev", "eth0");
+  await left.ip("link", "set", "eth0", "up");
+  await alice.waitFor({ event: "peer_up", nickname: "bob" }, from);
+  await alice.send({ command: "send", to: "bob", content: "here again" });
+  await bob.waitFor({ event: "message", from: "alice", content: "here again" });
+});
+
+namespaceTest("a host without any network starts, and says what is missing", async () => {
+  await using network = new Network();
+  const host = await network.host();
+  await host.ip("link", "set", "lo", "down");
+  await using alice = startClient("alice", { host });
+  await alice.waitFor({ event: "ready" });
+  await alice.waitUntil(
+    "a word about interfaces",
+    () => /interface/i.test(alice.stderr + alice.stdout) ? true : undefined,
+  );
+  await alice.send({ command: "quit" });
+  assert.equal((await alice.exited()).code, 0);
+});
+
+namespaceTest("two networks of one host are both served, and a peer on both is one", async () => {
+  await using network = new Network();
+  const [first, second] = [await network.lan(), await network.lan()];
+  const [left, right] = [await network.host(), await network.host()];
+  for (const [number, host] of [[1, left], [2, right]] as const) {
+    await first.plug(host, "eth0", `10.0.0.${number}/24`);
+    await second.plug(host, "eth1", `10.0.1.${number}/24`);
+  }
+  await using alice = startClient("alice", { host: left, config: OFTEN });
+  await using bob = startClient("bob", { host: right, config: OFTEN });
+  await alice.waitFor({ event: "peer_up", nickname: "bob" });
+  await bob.waitFor({ event: "peer_up", nickname: "alice" });
+  await alice.send({ command: "send", to: "bob", content: "one", ref: 1 });
+  await bob.waitFor({ event: "message", content: "one" });
+  await alice.send({ command: "peers", ref: 2 });
+  const { peers } = await alice.waitFor({ event: "peers", ref: 2 });
+  assert.equal((peers as unknown[]).length, 1, JSON.stringify(peers));
+  assert.equal(alice.all({ event: "peer_up" }).length, 1);
+  // One of both networks fails: the peer stays, and is reached by the other.
+  const from = alice.mark();
+  await right.ip("link", "set", "eth0", "down");
+  await alice.send({ command: "send", to: "bob", content: "two", ref: 3 });
+  await bob.waitFor({ event: "message", content: "two" });
+  assert.deepEqual(alice.all({ event: "peer_down" }, from), []);
+});
+
+namespaceTest("--interface narrows discovery down to one network", async () => {
+  await using network = new Network();
+  const [first, second] = [await network.lan(), await network.lan()];
+  const [left, middle, right] = [
+    await network.host(),
+    await network.host(),
+    await network.host(),
+  ];
+  await first.plug(left, "eth0", "10.0.0.1/24");
+  await first.plug(middle, "eth0", "10.0.0.2/24");
+  await second.plug(middle, "eth1", "10.0.1.2/24");
+  await second.plug(right, "eth0", "10.0.1.3/24");
+  await using alice = startClient("alice", { host: left, config: OFTEN });
+  await using carol = startClient("carol", { host: right, config: OFTEN });
+  await alice.waitFor({ event: "ready" });
+  await carol.waitFor({ event: "ready" });
+  const args = ["--interface", "10.0.1.2"];
+  await using bob = startClient("bob", { host: middle, config: OFTEN, args });
+  await bob.waitFor({ event: "peer_up", nickname: "carol" });
+  await carol.waitFor({ event: "peer_up", nickname: "bob" });
+  await carol.send({ command: "send", to: "bob", content: "hi" });
+  await bob.waitFor({ event: "message", content: "hi" });
+  assert.deepEqual(alice.all({ event: "peer_up" }), []);
+  assert.deepEqual(bob.all({ event: "peer_up", nickname: "alice" }), []);
+});
+
+namespaceTest("two peers of one nickname are told apart", async () => {
+  await using network = await oneHost();
+  await using alice = startClient("alice", { host: network.host0 });
+  await using first = startClient("bob", { host: network.host0 });
+  await using second = startClient("bob", { host: network.host0 });
+  const { tcp_port: firstPort } = await first.waitFor({ event: "ready" });
+  const { tcp_port: secondPort } = await second.waitFor({ event: "ready" });
+  await alice.waitFor(({ event, address }) =>
+    event === "peer_up" && address === `127.0.0.1:${firstPort}`
+  );
+  await alice.waitFor(({ event, address }) =>
+    event === "peer_up" && address === `127.0.0.1:${secondPort}`
+  );
+  await alice.send({ command: "send", to: "bob", content: "which?", ref: 1 });
+  const refusal = await alice.waitFor({ event: "error", ref: 1 });
+  const labels = [...String(refusal.message).matchAll(/bob~[0-9a-z]{4,}/g)].map(([label]) => label);
+  assert.equal(new Set(labels).size, 2, String(refusal.message));
+  for (const label of labels) {
+    await alice.send({ command: "send", to: label, content: `to ${label}`, ref: label });
+    await alice.waitFor({ event: "sent", ref: label });
+  }
+  const received = await Promise.all([first, second].map(async (bob) => {
+    const { content } = await bob.waitFor({ event: "message" });
+    return content;
+  }));
+  assert.deepEqual(received.sort(), labels.map((label) => `to ${label}`).sort());
+  // They see each other, too.
+  await first.waitFor({ event: "peer_up", address: `127.0.0.1:${secondPort}` });
+  await second.waitFor({ event: "peer_up", address: `127.0.0.1:${firstPort}` });
+});
