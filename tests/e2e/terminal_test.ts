@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { line, writeAll } from "../support/hostile_lines.ts";
+import { startClient } from "../support/program.ts";
+import { Terminal } from "../support/terminal.ts";
+import { unique } from "../support/unique.ts";
+
+const LOOPBACK = ["--interface", "127.0.0.1"];
+/** `script` is at hand wherever Debian is. */
+const ignore = Deno.build.os !== "linux";
+
+function start(nickname: string): Terminal {
+  return new Terminal({ args: ["-n", nickname, ...LOOPBACK] });
+}
+
+Deno.test({
+  name: "what is being typed stays whole when a message arrives",
+  ignore,
+  async fn() {
+    const [alice, bob] = [unique("alice"), unique("bob")];
+    await using terminal = start(alice);
+    await using friend = startClient(bob, { args: LOOPBACK });
+    await friend.waitFor({ event: "peer_up", nickname: alice });
+    await terminal.type("/send somebody half a sen");
+    await terminal.waitForScreen("the typed text", (rows) => /half a sen$/.test(rows.at(-1)!));
+    const prompt = terminal.screen.rows.at(-1)!;
+    await friend.send({ command: "send", to: alice, content: "am I interrupting?" });
+    const rows = await terminal.waitForScreen(
+      "the message above the prompt",
+      (rows) => rows.some((row) => row.includes("am I interrupting?")) && rows.at(-1) === prompt,
+    );
+    assert.equal(rows.filter((row) => row.includes("half a sen")).length, 1, rows.join("\n"));
+    assert.equal(terminal.screen.cursor.column, prompt.length, "the cursor is where it was");
+    const shown = rows.find((row) => row.includes("am I interrupting?"))!;
+    assert.match(shown, new RegExp(`^\\[?\\d\\d:\\d\\d:\\d\\d\\]? ${bob}: am I interrupting\\?$`));
+
+    // The rest of the line belongs to what was typed before: it is one command.
+    for (let index = 0; index < "somebody half a sen".length; index++) await terminal.type("\x7f");
+    await terminal.type(`${bob} whole sentence\r`);
+    await friend.waitFor({ event: "message", from: alice, content: "whole sentence" });
+    await terminal.type("/quit\r");
+    assert.equal((await terminal.exited()).code, 0);
+  },
+});
+
+Deno.test({
+  name: "a terminal lists the peers with where they are and how they were found",
+  ignore,
+  async fn() {
+    const [alice, bob] = [unique("alice"), unique("bob")];
+    await using terminal = start(alice);
+    await using friend = startClient(bob, { args: LOOPBACK });
+    const { tcp_port: port } = await friend.waitFor({ event: "ready" });
+    await friend.waitFor({ event: "peer_up", nickname: alice });
+    await terminal.waitForScreen("the peer's arrival", (rows) => rows.join("\n").includes(bob));
+    await terminal.type("/peers\r");
+    await terminal.waitForScreen(
+      "a row for the peer",
+      (rows) =>
+        rows.some((row) =>
+          row.includes(bob) && row.includes(`127.0.0.1:${port}`) && /lan/i.test(row)
+        ),
+    );
+    await terminal.type("\x04");
+    assert.equal((await terminal.exited()).code, 0, "end of input quits");
+  },
+});
+
+Deno.test({
+  name: "Ctrl-C says goodbye and leaves the terminal as it was",
+  ignore,
+  async fn() {
+    const [alice, bob] = [unique("alice"), unique("bob")];
+    await using terminal = start(alice);
+    await using friend = startClient(bob, { args: LOOPBACK });
+    await friend.waitFor({ event: "peer_up", nickname: alice });
+    await terminal.type("\x03");
+    await friend.waitFor({ event: "peer_down", nickname: alice, reason: "goodbye" });
+    await terminal.exited();
+  },
+});
+
+/** What a hostile text must not become. */
+const HARMFUL: [name: string, text: string][] = [
+  ["a write to the clipboard", "\u001b]52;c;aGFybQ==\u0007"],
+  ["a cleared screen", "\u001b[2J\u001b[H"],
+  ["a title", "\u001b]0;owned\u001b\\"],
+  ["C1 controls", "\u009b2J\u009d0;owned\u009c\u0085"],
+  ["bidi overrides", "\u202egnp.exe\u202c\u2066x\u2069\u200f"],
+  ["a carriage return", "real\rfake"],
+  ["a faked line", "hi\n[00:00:00] root: give me your password"],
+  ["backspaces", "abc\b\b\bxyz\u007f"],
+  ["NUL and bell", "\u0000\u0007"],
+  ["lone surrogates", "\ud800 and \udc00"],
+  ["line separators", "a\u2028b\u2029c"],
+];
+
+Deno.test({
+  name: "hostile text reaches the terminal as harmless visible text",
+  ignore,
+  async fn() {
+    const [alice, bob] = [unique("alice"), unique("bob")];
+    await using terminal = start(alice);
+    await using friend = startClient(bob, { args: LOOPBACK });
+    const { address } = await friend.waitFor({ event: "peer_up", nickname: alice });
+    const port = Number(String(address).split(":")[1]);
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    for (const [name, text] of HARMFUL) {
+      const before = terminal.output.length;
+      const fields = { from: "mal\u202elory", content: `<<${text}>> ${name}.` };
+      await writeAll(connection, new TextEncoder().encode(line(fields)));
+      await terminal.waitForOutput(new RegExp(`>> ${name}\\.`));
+      const got = terminal.output.slice(before);
+      // The terminal itself makes "\r\n" of a newline.
+      const content = got.slice(got.indexOf("<<"), got.indexOf(`>> ${name}.`))
+        .replaceAll("\r\n", "\n");
+      assert.notEqual(content, "", "shown");
+      assert.doesNotMatch(
+        content,
+        // deno-lint-ignore no-control-regex
+        /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/,
+        name,
+      );
+      assert.doesNotMatch(got, /\u202e/, "the nickname is harmless, too");
+      for (const row of terminal.screen.rows) {
+        assert.doesNotMatch(row, /^(fake|\[00:00:00\] root)/, "no line looks like another's");
+      }
+    }
+    for (const start of ["\u001b]", "\u009b", "\u009d", "\u0090"]) {
+      assert.ok(!terminal.output.includes(start), JSON.stringify(start));
+    }
+    await terminal.type("/quit\r");
+    await terminal.exited();
+  },
+});
+
+Deno.test({
+  name: "colour is for terminals that want it",
+  ignore,
+  async fn() {
+    const nickname = unique("alice");
+    const args = ["-n", nickname, ...LOOPBACK];
+    await using plain = new Terminal({ args, env: { NO_COLOR: "1" } });
+    await plain.type("/help\r");
+    await plain.waitForOutput(/\/quit/);
+    assert.ok(!plain.output.includes("\u001b[3"), JSON.stringify(plain.output));
+    await plain.type("/quit\r");
+    await plain.exited();
+  },
+});
