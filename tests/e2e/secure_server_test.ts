@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { startClient, startServer } from "../support/program.ts";
 
-/** Certificates for `localhost` of an authority that only these tests trust; valid to 2126. */
+/** Certificates for `localhost` of an authority that only these tests trust; valid from 2020 to 2120. */
 function file(name: string): string {
   return fileURLToPath(new URL(`../support/certificates/${name}`, import.meta.url));
 }
