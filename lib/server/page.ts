@@ -20,10 +20,8 @@ export function answerPlainHttp(method: string, path: string, stats: () => Serve
   }
   if (path === "/healthz") {
     const { peers, connections } = stats();
-    const body = JSON.stringify({ status: "ok", peers, connections });
-    return new Response(method === "HEAD" ? null : `${body}\n`, {
-      headers: { ...HEADERS, "content-type": "application/json" },
-    });
+    const body = `${JSON.stringify({ status: "ok", peers, connections })}\n`;
+    return textResponse(200, body, method, { "content-type": "application/json" });
   }
   return textResponse(path === "/" ? 200 : 404, PAGE, method);
 }
@@ -37,6 +35,11 @@ export function textResponse(
 ): Response {
   return new Response(method === "HEAD" ? null : text, {
     status,
-    headers: { ...HEADERS, "content-type": "text/plain; charset=utf-8", ...headers },
+    headers: {
+      ...HEADERS,
+      "content-type": "text/plain; charset=utf-8",
+      "content-length": `${new TextEncoder().encode(text).length}`,
+      ...headers,
+    },
   });
 }

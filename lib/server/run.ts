@@ -17,6 +17,7 @@ export async function runServer(
   log: Log,
   write: { readonly out: (text: string) => void; readonly err: (text: string) => void },
 ): Promise<number> {
+  useVectoredWrites();
   let server: BootstrapServer;
   const stopped = stopSignal();
   try {
@@ -38,6 +39,16 @@ export async function runServer(
   log.info(`Stopping on ${signal}`);
   await server.close();
   return 0;
+}
+
+/**
+ * Has Deno hand frames to the system without copying them into a buffer that every WebSocket then
+ * keeps, as large as the longest frame it ever sent. Deno reads this when it opens the first
+ * WebSocket, and has no other way to say it. With 2,000 clients that poll a list of 2,000 peers:
+ * 160 MB instead of 930, and two thirds of the processor time (Deno 2.9.6).
+ */
+function useVectoredWrites(): void {
+  if (!Deno.env.has("DENO_USE_WRITEV")) Deno.env.set("DENO_USE_WRITEV", "1");
 }
 
 /** The first signal that asks for an end; the next one is the system's own and ends at once. */

@@ -3,7 +3,7 @@ import { type Log, silentLog } from "../base/log.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import { InvalidInputError, messageOf, ParlanceError } from "../errors.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
-import { ServerCore, type ServerStats } from "./core.ts";
+import { type ServedConnection, ServerCore, type ServerStats } from "./core.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
 import { answerPlainHttp, textResponse } from "./page.ts";
 
@@ -127,10 +127,12 @@ export class BootstrapServer implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#core[Symbol.dispose]();
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const tooLate = new Promise<void>((resolve) => timer = setTimeout(resolve, CLOSE_MS));
-    await Promise.race([this.#http.shutdown(), tooLate]);
+    const tooLate = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), CLOSE_MS);
+    });
+    const done = await Promise.race([this.#http.shutdown().then(() => true), tooLate]);
     clearTimeout(timer);
-    this.#abort.abort();
+    if (!done) this.#abort.abort(); // aborting a server that has ended throws
   }
 }
 
@@ -148,25 +150,45 @@ function answer(core: ServerCore, request: Request, remote: Deno.NetAddr, log: L
   } catch (error) {
     return textResponse(400, `Cannot upgrade to a WebSocket: ${messageOf(error)}\n`, method);
   }
-  serve(core, upgrade.socket, remote, log);
+  new SocketEvents(core, upgrade.socket, remote, log);
   return upgrade.response;
 }
 
-/** An exception in an event handler would end the program, so none may leave one. */
-function serve(core: ServerCore, socket: WebSocket, remote: Deno.NetAddr, log: Log): void {
-  const guarded = (action: () => void) => {
+/**
+ * Takes a WebSocket's events to the core. One object hears all four kinds, because thousands of
+ * connections make four closures each worth saving.
+ */
+class SocketEvents implements EventListenerObject {
+  #connection: ServedConnection | undefined;
+
+  constructor(
+    private readonly core: ServerCore,
+    private readonly socket: WebSocket,
+    private readonly remote: Deno.NetAddr,
+    private readonly log: Log,
+  ) {
+    for (const type of ["open", "message", "close", "error"]) socket.addEventListener(type, this);
+  }
+
+  handleEvent(event: Event): void {
     try {
-      action();
+      switch (event.type) {
+        case "open":
+          this.#connection = this.core.connect(this.socket, this.remote);
+          break;
+        case "message":
+          this.#connection?.receive((event as MessageEvent).data);
+          break;
+        case "close":
+          this.#connection?.closed();
+          break;
+          // An error is a frame that breaks RFC 6455, or a lost connection; a close follows.
+      }
     } catch (error) {
-      log.error(`Cannot handle a connection's event: ${messageOf(error)}`);
+      // An exception that left an event handler would end the program, and with it everybody.
+      this.log.error(`Cannot handle a connection's ${event.type}: ${messageOf(error)}`);
     }
-  };
-  let connection: ReturnType<ServerCore["connect"]> | undefined;
-  socket.onopen = () => guarded(() => connection = core.connect(socket, remote));
-  socket.onmessage = (event) => guarded(() => connection?.receive(event.data));
-  socket.onclose = () => guarded(() => connection?.closed());
-  // Frames that break RFC 6455 and lost connections come as an error, then a close.
-  socket.onerror = (event) => event.preventDefault();
+  }
 }
 
 function listenError(error: unknown, address: SocketAddress, secure: boolean): Error {
