@@ -1,7 +1,8 @@
 import type { Log } from "./base/log.ts";
+import { printable } from "./base/printable.ts";
 
 /** What `--log-level` takes: each level shows itself and those before it. */
-export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
+export const LOG_LEVELS = ["error", "warning", "info", "debug"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
 /** How the log is kept. */
@@ -20,19 +21,17 @@ export interface LogOptions {
  */
 export async function openLog({ level, write = writeToStderr }: LogOptions): Promise<Log> {
   const { configure, getLogger } = await import("@logtape/logtape");
-  const lowestLevel = level === "warn" ? "warning" : level;
   await configure({
     reset: true,
     sinks: {
       lines: ({ level, timestamp, properties }) => {
-        const name = level === "warning" ? "warn" : level;
         write(
-          `${new Date(timestamp).toISOString()} ${name} ${printable(String(properties.text))}\n`,
+          `${new Date(timestamp).toISOString()} ${level} ${printable(String(properties.text))}\n`,
         );
       },
     },
     loggers: [
-      { category: "parlance", sinks: ["lines"], lowestLevel },
+      { category: "parlance", sinks: ["lines"], lowestLevel: level },
       // What the library says about itself goes the same way, without its notes on being set up.
       { category: ["logtape", "meta"], sinks: ["lines"], lowestLevel: "error" },
     ],
@@ -47,17 +46,30 @@ export async function openLog({ level, write = writeToStderr }: LogOptions): Pro
   };
 }
 
-/** Shows control characters, line and bidi controls and lone surrogates as `\u{…}`. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  );
+/**
+ * The same log, opened by its first entry at or above the level: a run that has nothing to log
+ * does not load the library. Entries until then are kept and written in order.
+ */
+export function lazyLog(options: LogOptions): Log {
+  let opened: Promise<Log> | undefined;
+  const wanted = LOG_LEVELS.indexOf(options.level);
+  const entry = (level: LogLevel, write: (log: Log, text: string) => void) => (text: string) => {
+    if (LOG_LEVELS.indexOf(level) > wanted) return;
+    opened ??= openLog(options);
+    void opened.then((log) => write(log, text));
+  };
+  return {
+    debug: entry("debug", (log, text) => log.debug(text)),
+    info: entry("info", (log, text) => log.info(text)),
+    warn: entry("warning", (log, text) => log.warn(text)),
+    error: entry("error", (log, text) => log.error(text)),
+  };
 }
 
 const encoder = new TextEncoder();
 
-function writeToStderr(line: string): void {
+/** Writes a line to standard error; never throws. */
+export function writeToStderr(line: string): void {
   const bytes = encoder.encode(line);
   try {
     for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));

@@ -44,10 +44,14 @@ export interface NodeOptions {
   readonly port: number;
   /** Addresses of the interfaces to use for LAN discovery; all when empty. */
   readonly interfaces: readonly string[];
+  /** Time from one announce on the LAN to the next. */
   readonly announceIntervalMs: number;
-  readonly lanTimeoutMs: number;
+  /** Silence on the LAN after which a peer is dropped. */
+  readonly peerTimeoutMs: number;
+  /** Time from one heartbeat to the bootstrap server to the next. */
   readonly heartbeatIntervalMs: number;
-  readonly bootstrapTimeoutMs: number;
+  /** How long listed peers stay known while the bootstrap server is out of reach. */
+  readonly bootstrapPeerTimeoutMs: number;
   /** Content above this many bytes of UTF-8 is neither sent nor accepted. */
   readonly maxContentBytes: number;
 }
@@ -59,9 +63,9 @@ export const defaultNodeOptions: Omit<NodeOptions, "nickname"> = {
   port: 0,
   interfaces: [],
   announceIntervalMs: 5000,
-  lanTimeoutMs: 15_000,
+  peerTimeoutMs: 15_000,
   heartbeatIntervalMs: 10_000,
-  bootstrapTimeoutMs: 30_000,
+  bootstrapPeerTimeoutMs: 30_000,
   maxContentBytes: DEFAULT_MAX_CONTENT_BYTES,
 };
 
@@ -194,6 +198,16 @@ export class Node implements AsyncDisposable {
     return this.#registry.peers();
   }
 
+  /**
+   * The one peer that `target` stands for now.
+   *
+   * @throws {UnknownPeerError} When nobody answers to it.
+   * @throws {AmbiguousPeerError} When several peers do.
+   */
+  find(target: string): Peer {
+    return resolveTarget(this.#registry, target);
+  }
+
   /** How often input from outside was refused, by cause. */
   get refusals(): Record<string, number> {
     return this.#refusals.totals();
@@ -240,7 +254,7 @@ export class Node implements AsyncDisposable {
 
   async #discoverOnLan(instance: string): Promise<void> {
     const { clock, random, log, lan } = this.#environment;
-    const { nickname, interfaces, announceIntervalMs, lanTimeoutMs } = this.#options;
+    const { nickname, interfaces, announceIntervalMs, peerTimeoutMs } = this.#options;
     this.#parts.use(
       await LanDiscovery.start({
         clock,
@@ -253,7 +267,7 @@ export class Node implements AsyncDisposable {
         instance,
         tcpPort: this.tcpPort,
         announceIntervalMs,
-        timeoutMs: lanTimeoutMs,
+        timeoutMs: peerTimeoutMs,
         interfaces,
         ready: () => this.#events.ready(),
         onProblem: (message) => this.#events.push({ type: "problem", message }),
@@ -264,7 +278,7 @@ export class Node implements AsyncDisposable {
   async #followBootstrapServer(instance: string): Promise<void> {
     const { BootstrapClient } = await import("./discovery/bootstrap_client.ts");
     const { clock, random, log, dialTextChannel } = this.#environment;
-    const { nickname, bootstrapServer: url, heartbeatIntervalMs, bootstrapTimeoutMs } =
+    const { nickname, bootstrapServer: url, heartbeatIntervalMs, bootstrapPeerTimeoutMs } =
       this.#options;
     this.#parts.use(
       new BootstrapClient({
@@ -279,7 +293,7 @@ export class Node implements AsyncDisposable {
         instance,
         tcpPort: this.tcpPort,
         heartbeatIntervalMs,
-        peerTimeoutMs: bootstrapTimeoutMs,
+        peerTimeoutMs: bootstrapPeerTimeoutMs,
         onState: (state, reason) => this.#events.push({ type: "bootstrap", state, url, reason }),
         onProblem: (message) => this.#events.push({ type: "problem", message }),
       }),

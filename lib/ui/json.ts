@@ -1,0 +1,148 @@
+import { messageOf } from "../errors.ts";
+import type { Node, NodeEvent, Peer } from "../node.ts";
+import { formatAddress } from "../wire/address.ts";
+import { HELP, parseCommand } from "./commands.ts";
+import { inputLines, type Read } from "./input.ts";
+import { type JsonCommand, parseJsonCommand, type Ref } from "./json_command.ts";
+import type { Output } from "./output.ts";
+import { PendingSends } from "./pending_sends.ts";
+
+/** An object on standard output. */
+type JsonEvent = { readonly event: string; readonly ref?: Ref } & Readonly<Record<string, unknown>>;
+
+/** What the JSON interface works with. */
+export interface JsonInterfaceOptions {
+  readonly node: Node;
+  /** The program's version. */
+  readonly version: string;
+  readonly read: Read;
+  readonly output: Output;
+  /** Asks to end; what is being sent is still finished. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The interface for programs, documented in `docs/json.md`: one JSON object a line, events out,
+ * commands in. Returns when the input has ended or `quit` was read, and everything that was being
+ * sent is settled; or at once when nobody reads the output any more.
+ */
+export async function runJsonInterface(options: JsonInterfaceOptions): Promise<void> {
+  const { node, version, output, signal } = options;
+  const { nickname, tcpPort } = node;
+  emit(output, { event: "ready", nickname, tcp_port: tcpPort, version });
+  void writeEvents(node, output);
+  const sends = new PendingSends();
+  const ended = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => ended.resolve(), { once: true });
+  if (signal.aborted) ended.resolve();
+  const reading = readCommands(options, sends);
+  await Promise.race([reading, ended.promise, output.closed]);
+  await Promise.race([sends.settled(), output.closed]);
+  await output.flush();
+}
+
+async function writeEvents(node: Node, output: Output): Promise<void> {
+  for await (const event of node.events) {
+    emit(output, describe(event));
+    const room = output.ready();
+    if (room !== undefined) await room;
+  }
+}
+
+async function readCommands(options: JsonInterfaceOptions, sends: PendingSends): Promise<void> {
+  const { read, output, signal } = options;
+  for await (const lines of inputLines(read)) {
+    for (const input of lines) {
+      if (signal.aborted) return;
+      if ("refused" in input) {
+        emit(output, { event: "error", message: `Cannot read a command: ${input.refused}` });
+        continue;
+      }
+      const command = parseLine(input.line);
+      if (command.command === "quit") return;
+      run(command, options, sends);
+      const wait = sends.room() ?? output.ready();
+      if (wait !== undefined) await wait;
+    }
+  }
+}
+
+/** Objects and slash commands are both welcome; they differ in their first character. */
+function parseLine(line: string): JsonCommand {
+  const trimmed = line.trim();
+  if (trimmed !== "" && !trimmed.startsWith("/")) return parseJsonCommand(trimmed);
+  const command = parseCommand(trimmed);
+  switch (command.kind) {
+    case "mistake":
+      return { command: "mistake", message: command.message };
+    case "send":
+      return { command: "send", to: command.to, content: command.content };
+    default:
+      return { command: command.kind };
+  }
+}
+
+function run(command: JsonCommand, options: JsonInterfaceOptions, sends: PendingSends): void {
+  const { node, output } = options;
+  switch (command.command) {
+    case "send": {
+      const { to, content, ref } = command;
+      sends.add(
+        content.length,
+        node.send(to, content).then(
+          () => emit(output, { event: "sent", to, ref }),
+          (error) => emit(output, { event: "error", message: messageOf(error), ref }),
+        ),
+      );
+      return;
+    }
+    case "peers":
+      return emit(output, {
+        event: "peers",
+        peers: node.peers().map(describePeer),
+        ref: command.ref,
+      });
+    case "help":
+      return emit(output, { event: "help", text: HELP });
+    case "mistake":
+      return emit(output, { event: "error", message: command.message, ref: command.ref });
+  }
+}
+
+/** The object of an event, as it stands in `docs/json.md`. */
+function describe(event: NodeEvent): JsonEvent {
+  switch (event.type) {
+    case "message": {
+      const { from, content, timestamp } = event.message;
+      const address = formatAddress(event.address);
+      return { event: "message", from, content, timestamp, address };
+    }
+    case "peer_up":
+      return { event: "peer_up", ...describePlace(event.peer) };
+    case "peer_down":
+      return { event: "peer_down", ...describePlace(event.peer), reason: event.reason };
+    case "bootstrap":
+      return { event: "bootstrap", state: event.state, url: event.url, reason: event.reason };
+    case "problem":
+      return { event: "error", message: event.message };
+  }
+}
+
+function describePlace({ nickname, label, addresses: [{ address, via }] }: Peer) {
+  return { nickname, label, address: formatAddress(address), via };
+}
+
+function describePeer(peer: Peer) {
+  const addresses = peer.addresses.map(({ address, via, lastSeen }) => ({
+    address: formatAddress(address),
+    via,
+    last_seen: Math.floor(lastSeen / 1000),
+  }));
+  const last_seen = Math.max(...addresses.map((address) => address.last_seen));
+  return { ...describePlace(peer), last_seen, addresses };
+}
+
+/** Writes one object; members that are `undefined` are left out. */
+function emit(output: Output, object: JsonEvent): void {
+  output.push(`${JSON.stringify(object)}\n`);
+}

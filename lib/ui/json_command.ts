@@ -1,0 +1,58 @@
+import { nearest } from "../base/nearest.ts";
+import { decodeObject } from "../wire/decoded.ts";
+
+/** What a program gave to recognise an answer by; comes back as it is. */
+export type Ref = string | number;
+
+/** A command of the JSON interface; `docs/json.md` documents the public ones. */
+export type JsonCommand =
+  | { readonly command: "send"; readonly to: string; readonly content: string; readonly ref?: Ref }
+  | { readonly command: "peers"; readonly ref?: Ref }
+  | { readonly command: "help" }
+  | { readonly command: "quit" }
+  | { readonly command: "nothing" }
+  | { readonly command: "mistake"; readonly message: string; readonly ref?: Ref };
+
+const COMMANDS = ["send", "peers", "quit"];
+
+/** Reads an object; what is wrong with it becomes a `mistake` that names the remedy. */
+export function parseJsonCommand(text: string): JsonCommand {
+  const object = decodeObject(text);
+  if (!object.ok) {
+    return mistake(`Cannot read a command: it is ${object.cause}; write one JSON object a line`);
+  }
+  const { command, to, content, ref } = object.value;
+  if (ref !== undefined && typeof ref !== "string" && typeof ref !== "number") {
+    return mistake('Cannot run a command: "ref" must be a string or a number');
+  }
+  switch (command) {
+    case "quit":
+      return { command };
+    case "peers":
+      return { command, ref };
+    case "send":
+      if (typeof to !== "string") {
+        return mistake('Cannot send: "to" must be a string, the nickname or label of a peer', ref);
+      }
+      if (typeof content !== "string") {
+        return mistake('Cannot send: "content" must be a string, the text of the message', ref);
+      }
+      return { command, to, content, ref };
+    default:
+      return mistake(unknownCommand(command), ref);
+  }
+}
+
+function mistake(message: string, ref?: Ref): JsonCommand {
+  return { command: "mistake", message, ref };
+}
+
+function unknownCommand(command: unknown): string {
+  const known = `must be ${COMMANDS.map((name) => JSON.stringify(name)).join(", ")}`;
+  if (typeof command !== "string") return `Cannot run a command: "command" ${known}`;
+  const [guess] = nearest(command, COMMANDS, 1);
+  const hint = guess === undefined ? "" : `; did you mean ${JSON.stringify(guess)}?`;
+  return `Cannot run the command ${
+    JSON.stringify(command.slice(0, 40))
+  }: "command" ${known}${hint}`;
+}

@@ -1,0 +1,72 @@
+/** UTF-16 units that may wait to be written before producers are asked to wait. */
+const HIGH_WATER = 1024 * 1024;
+
+const encoder = new TextEncoder();
+
+/**
+ * Writes text to a stream that may be slower than its producers: what gathers while a write is
+ * under way shares the next one.
+ */
+export class Output {
+  /** Resolves when nobody reads any more. */
+  readonly closed: Promise<void>;
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #write: (bytes: Uint8Array) => Promise<number>;
+  #pending: string[] = [];
+  #length = 0;
+  #writing: Promise<void> | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
+  #isClosed = false;
+
+  /** @param write Hands bytes over and tells how many were taken; rejects when nobody reads. */
+  constructor(write: (bytes: Uint8Array) => Promise<number>) {
+    this.#write = write;
+    this.closed = this.#closed.promise;
+  }
+
+  /** Adds text; dropped when nobody reads any more. */
+  push(text: string): void {
+    if (this.#isClosed) return;
+    this.#pending.push(text);
+    this.#length += text.length;
+    this.#writing ??= this.#run();
+  }
+
+  /** Resolves when there is room for more; `undefined` when there is now. */
+  ready(): Promise<void> | undefined {
+    if (this.#length < HIGH_WATER) return undefined;
+    this.#room ??= Promise.withResolvers<void>();
+    return this.#room.promise;
+  }
+
+  /** Resolves when everything has been written, or nobody reads any more. */
+  async flush(): Promise<void> {
+    await this.#writing;
+  }
+
+  #take(): void {
+    this.#pending = [];
+    this.#length = 0;
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+
+  async #run(): Promise<void> {
+    // A later microtask: what is pushed in the same turn shares the first write.
+    await undefined;
+    try {
+      while (this.#pending.length > 0) {
+        const bytes = encoder.encode(this.#pending.join(""));
+        this.#take();
+        for (let at = 0; at < bytes.length;) at += await this.#write(bytes.subarray(at));
+      }
+    } catch {
+      // The reader has gone (EPIPE): the owner ends the program, since `closed` resolves.
+      this.#isClosed = true;
+      this.#take();
+      this.#closed.resolve();
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import type { Clock } from "../base/clock.ts";
+import { printable } from "../base/printable.ts";
+import { messageOf, UnknownPeerError } from "../errors.ts";
+import type { Mode, Node } from "../node.ts";
+import { type Command, HELP, parseCommand } from "./commands.ts";
+import { inputLines, type Read } from "./input.ts";
+import type { Output } from "./output.ts";
+import { PendingSends } from "./pending_sends.ts";
+import { plainStyle } from "./style.ts";
+import { bannerText, eventText, peersText, sentText } from "./text.ts";
+
+/** A version 2 peer has answered by then, in milliseconds after the start. */
+const ANSWERS_MS = 500;
+/** Beyond one announce interval, time for a datagram to arrive, in milliseconds. */
+const ANNOUNCE_SLACK_MS = 1000;
+
+/** What the plain interface works with. */
+export interface PlainInterfaceOptions {
+  readonly clock: Clock;
+  readonly node: Node;
+  readonly mode: Mode;
+  /** The program's version. */
+  readonly version: string;
+  /** How often version 1 peers announce themselves, in milliseconds. */
+  readonly announceIntervalMs: number;
+  readonly read: Read;
+  readonly output: Output;
+  /** Asks to end; what is being sent is still finished. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The interface for pipes: commands in, plain text out. A script writes its commands without
+ * knowing who has been found yet, so at the start they wait for discovery.
+ */
+export class PlainInterface {
+  readonly #options: PlainInterfaceOptions;
+  readonly #sends = new PendingSends();
+  readonly #startedAt: number;
+  #failed = false;
+  #onPeer: (() => void) | undefined;
+
+  constructor(options: PlainInterfaceOptions) {
+    this.#options = options;
+    this.#startedAt = options.clock.monotonic();
+  }
+
+  /**
+   * Runs until the input has ended or `/quit` was read, and everything that was being sent is
+   * settled; or until nobody reads the output any more.
+   *
+   * @returns Whether every command succeeded.
+   */
+  async run(): Promise<boolean> {
+    const { node, mode, version, output, signal } = this.#options;
+    this.#print(bannerText(node, mode, version, plainStyle));
+    void this.#writeEvents();
+    const ended = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => ended.resolve(), { once: true });
+    if (signal.aborted) ended.resolve();
+    await Promise.race([this.#readCommands(), ended.promise, output.closed]);
+    await Promise.race([this.#sends.settled(), output.closed]);
+    await output.flush();
+    return !this.#failed;
+  }
+
+  #print(text: string): void {
+    this.#options.output.push(`${text}\n`);
+  }
+
+  #fail(message: string): void {
+    this.#failed = true;
+    this.#print(printable(message));
+  }
+
+  async #writeEvents(): Promise<void> {
+    const { node, output } = this.#options;
+    for await (const event of node.events) {
+      this.#print(eventText(event, plainStyle));
+      if (event.type === "peer_up") this.#onPeer?.();
+      await output.ready();
+    }
+  }
+
+  async #readCommands(): Promise<void> {
+    const { read, output, signal } = this.#options;
+    for await (const lines of inputLines(read)) {
+      for (const input of lines) {
+        if (signal.aborted) return;
+        if ("refused" in input) {
+          this.#fail(`Cannot read a command: ${input.refused}`);
+          continue;
+        }
+        const command = parseCommand(input.line);
+        if (command.kind === "quit") return;
+        await this.#run(command);
+        await (this.#sends.room() ?? output.ready());
+      }
+    }
+  }
+
+  async #run(command: Command): Promise<void> {
+    switch (command.kind) {
+      case "send":
+        await this.#awaitPeer(command.to);
+        return this.#send(command.to, command.content);
+      case "peers":
+        while (await this.#awaitPeers(ANSWERS_MS));
+        return this.#print(peersText(this.#options.node.peers(), plainStyle));
+      case "help":
+        return this.#print(HELP);
+      case "mistake":
+        return this.#fail(command.message);
+    }
+  }
+
+  #send(to: string, content: string): void {
+    this.#sends.add(
+      content.length,
+      this.#options.node.send(to, content).then(
+        (peer) => this.#print(sentText(peer, plainStyle)),
+        (error) => this.#fail(messageOf(error)),
+      ),
+    );
+  }
+
+  /** Waits until the peer is known, as long as discovery has not had its time. */
+  async #awaitPeer(target: string): Promise<void> {
+    const windowMs = this.#options.announceIntervalMs + ANNOUNCE_SLACK_MS;
+    while (!this.#isKnown(target) && await this.#awaitPeers(windowMs));
+  }
+
+  #isKnown(target: string): boolean {
+    try {
+      this.#options.node.find(target);
+      return true;
+    } catch (error) {
+      // Ambiguous is known, too: sending says so.
+      return !(error instanceof UnknownPeerError);
+    }
+  }
+
+  /**
+   * Waits for the next peer, at most until `windowMs` after the start.
+   *
+   * @returns Whether a peer has come within that time.
+   */
+  async #awaitPeers(windowMs: number): Promise<boolean> {
+    const { clock, signal } = this.#options;
+    const leftMs = this.#startedAt + windowMs - clock.monotonic();
+    if (leftMs <= 0) return false;
+    const came = new AbortController();
+    this.#onPeer = () => came.abort(came);
+    try {
+      await clock.sleep(leftMs, AbortSignal.any([came.signal, signal]));
+      return false;
+    } catch {
+      return came.signal.aborted;
+    } finally {
+      this.#onPeer = undefined;
+    }
+  }
+}

@@ -1,0 +1,147 @@
+import { createInterface, type Interface } from "node:readline";
+import process from "node:process";
+import type { Clock } from "../base/clock.ts";
+import { printable } from "../base/printable.ts";
+import { messageOf } from "../errors.ts";
+import type { Mode, Node } from "../node.ts";
+import { COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
+import { PresenceNotices } from "./notices.ts";
+import { PendingSends } from "./pending_sends.ts";
+import type { Style } from "./style.ts";
+import { bannerText, eventText, peersText, sentText } from "./text.ts";
+
+const PROMPT = "> ";
+/** Lines that the arrow keys bring back. */
+const HISTORY = 500;
+
+/** What the terminal interface works with. */
+export interface TerminalInterfaceOptions {
+  readonly clock: Clock;
+  readonly node: Node;
+  readonly mode: Mode;
+  /** The program's version. */
+  readonly version: string;
+  readonly style: Style;
+  /** Asks to end; what is being sent is still finished. */
+  readonly signal: AbortSignal;
+}
+
+/** The interface for people: a prompt that stays whole while messages arrive above it. */
+export class TerminalInterface {
+  readonly #options: TerminalInterfaceOptions;
+  readonly #sends = new PendingSends();
+  readonly #notices: PresenceNotices;
+  readonly #readline: Interface;
+  #lines: string[] = [];
+
+  constructor(options: TerminalInterfaceOptions) {
+    this.#options = options;
+    this.#notices = new PresenceNotices(
+      options.clock,
+      (text) => this.print(options.style.dim(text)),
+    );
+    this.#readline = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      terminal: true,
+      prompt: PROMPT,
+      historySize: HISTORY,
+      completer: (line: string) => complete(line, options.node),
+    });
+  }
+
+  /** Runs until the user leaves and everything that was being sent is settled. */
+  async run(): Promise<void> {
+    const { node, mode, version, style, signal } = this.#options;
+    const ended = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => ended.resolve(), { once: true });
+    if (signal.aborted) ended.resolve();
+    this.#readline.on("SIGINT", () => ended.resolve());
+    this.#readline.on("close", () => ended.resolve());
+    this.#readline.on("line", (line: string) => {
+      const command = parseCommand(line);
+      if (command.kind === "quit") return ended.resolve();
+      this.#run(command);
+      this.#readline.prompt();
+    });
+    process.stdout.write(`${bannerText(node, mode, version, style)}\n`);
+    this.#readline.prompt();
+    void this.#writeEvents();
+    await ended.promise;
+    this.#notices.close();
+    await this.#sends.settled();
+    this.#flush();
+    this.#readline.close();
+    process.stdout.write("\n");
+  }
+
+  /** Puts a line above the prompt; what is typed there stays. */
+  print(text: string): void {
+    this.#lines.push(text);
+    // What arrives in the same turn is drawn at once.
+    if (this.#lines.length === 1) setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    if (this.#lines.length === 0) return;
+    const text = this.#lines.join("\n");
+    this.#lines = [];
+    const { rows } = this.#readline.getCursorPos();
+    const up = rows > 0 ? `\x1b[${rows}A` : "";
+    // To the prompt's first column, clear to the end of the screen (ECMA-48, CUU and ED).
+    process.stdout.write(`\r${up}\x1b[J${text}\n`);
+    // The cursor is where a fresh prompt begins: without this, drawing it would move up again.
+    (this.#readline as Interface & { prevRows: number }).prevRows = 0;
+    this.#readline.prompt(true);
+  }
+
+  async #writeEvents(): Promise<void> {
+    const { node, style } = this.#options;
+    for await (const event of node.events) {
+      const text = eventText(event, style);
+      if (event.type === "peer_up" || event.type === "peer_down") this.#notices.add(text);
+      else this.print(text);
+    }
+  }
+
+  #run(command: ReturnType<typeof parseCommand>): void {
+    const { node, style } = this.#options;
+    switch (command.kind) {
+      case "send":
+        return this.#send(command.to, command.content);
+      case "peers":
+        return this.print(peersText(node.peers(), style));
+      case "help":
+        return this.print(HELP);
+      case "mistake":
+        return this.print(style.warning(printable(command.message)));
+    }
+  }
+
+  #send(to: string, content: string): void {
+    const { node, style } = this.#options;
+    this.#sends.add(
+      content.length,
+      node.send(to, content).then(
+        (peer) => this.print(sentText(peer, style)),
+        (error) => this.print(style.warning(printable(messageOf(error)))),
+      ),
+    );
+  }
+}
+
+/** Completes commands, and nicknames behind `/send`. */
+function complete(line: string, node: Node): [string[], string] {
+  const target = /^\/send\s+(\S*|"[^"]*)$/.exec(line)?.[1];
+  if (target === undefined) {
+    return [COMMAND_NAMES.filter((name) => name.startsWith(line)).map((name) => `${name} `), line];
+  }
+  const labels = node.peers().map(({ label }) => quoteTarget(label));
+  // What cannot be shown cannot be completed: the line editor writes it to the screen.
+  const harmless = labels.filter((label) => printable(label) === label);
+  const wanted = target.startsWith('"') ? target : target.toLowerCase();
+  return [
+    harmless.filter((label) => label.toLowerCase().startsWith(wanted)).map((label) => `${label} `),
+    target,
+  ];
+}

@@ -1,0 +1,125 @@
+import { printable } from "../base/printable.ts";
+import type { BootstrapState, DownReason, Mode, Node, NodeEvent, Peer } from "../node.ts";
+import { formatAddress } from "../wire/address.ts";
+import { quoteTarget } from "./commands.ts";
+import type { Style } from "./style.ts";
+
+/**
+ * What the interfaces for people say. Everything that comes from outside passes
+ * {@linkcode printable} here, whatever becomes of the text afterwards.
+ *
+ * @module
+ */
+
+/** Lines that a message breaks into are moved to the right, so that none can pose as another. */
+const CONTINUATION = "\n    ";
+
+/** The greeting at the start. */
+export function bannerText(node: Node, mode: Mode, version: string, style: Style): string {
+  const places = {
+    local: "on the local network",
+    internet: "through the bootstrap server",
+    both: "on the local network and through the bootstrap server",
+  };
+  return `${style.bold(`Parlance ${version}`)}: you are ${style.name(printable(node.nickname))}, ` +
+    `listening on TCP port ${node.tcpPort}\n` +
+    `Looking for peers ${places[mode]}; /help lists the commands\n` +
+    style.dim("Messages are not encrypted: others on the network can read them");
+}
+
+/** The line of an event, or lines. */
+export function eventText(event: NodeEvent, style: Style): string {
+  switch (event.type) {
+    case "message": {
+      const { from, content, timestamp } = event.message;
+      const lines = content.split("\n").map(printable).join(CONTINUATION);
+      return `${style.dim(`[${timeOfDay(timestamp)}]`)} ${style.name(printable(from))}: ${lines}`;
+    }
+    case "peer_up":
+      return style.dim(`* ${printable(event.peer.label)} is here (${whereText(event.peer)})`);
+    case "peer_down":
+      return style.dim(`* ${printable(event.peer.label)} has gone (${reasonText(event.reason)})`);
+    case "bootstrap":
+      return style.dim(`* ${bootstrapText(event.state, event.url, event.reason)}`);
+    case "problem":
+      return style.warning(`! ${printable(event.message)}`);
+  }
+}
+
+/** The answer to `/peers`. */
+export function peersText(peers: readonly Peer[], style: Style): string {
+  if (peers.length === 0) return "Nobody is here yet";
+  const rows = peers.flatMap(({ label, addresses, knownForMs }) =>
+    addresses.map(({ address, via }, index) => [
+      index === 0 ? printable(quoteTarget(label)) : "",
+      formatAddress(address),
+      viaText(via),
+      index === 0 ? `for ${durationText(knownForMs)}` : "",
+    ])
+  );
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => columns(row[column]))));
+  const lines = rows.map(([label, address, via, since]) => {
+    const padding = " ".repeat(widths[0] - columns(label));
+    return `  ${style.name(label)}${padding}  ${address.padEnd(widths[1])}  ` +
+      `${via.padEnd(widths[2])}  ${style.dim(since)}`.trimEnd();
+  });
+  return [`${peers.length} ${peers.length === 1 ? "peer" : "peers"}:`, ...lines].join("\n");
+}
+
+/** The confirmation of a message that was sent. */
+export function sentText(peer: Peer, style: Style): string {
+  return style.dim(`* sent to ${printable(peer.label)}`);
+}
+
+/** Hours, minutes and seconds of a Unix time in whole seconds, in the user's time zone. */
+export function timeOfDay(timestamp: number): string {
+  const date = new Date(timestamp * 1000);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+/** A length of time in its largest unit: `5 s`, `12 min`, `3 h`, `2 d`. */
+export function durationText(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
+function whereText({ addresses: [{ address, via }] }: Peer): string {
+  return `${formatAddress(address)}, ${viaText(via)}`;
+}
+
+function viaText(via: "lan" | "bootstrap"): string {
+  return via === "lan" ? "local network" : "bootstrap server";
+}
+
+function reasonText(reason: DownReason): string {
+  return { goodbye: "said goodbye", timeout: "not heard of any more", left: "left" }[reason];
+}
+
+function bootstrapText(state: BootstrapState, url: string, reason?: string): string {
+  switch (state) {
+    case "connecting":
+      return `connecting to the bootstrap server ${printable(url)}`;
+    case "registered":
+      return `registered at the bootstrap server ${printable(url)}`;
+    case "disconnected":
+      return `out of reach: the bootstrap server ${printable(url)}` +
+        `${reason ? ` (${printable(reason)})` : ""}; trying again`;
+  }
+}
+
+/** Columns of a terminal that text takes: wide East Asian characters and emoji take two. */
+function columns(text: string): number {
+  let width = 0;
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    width +=
+      /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u
+          .test(segment)
+        ? 2
+        : 1;
+  }
+  return width;
+}
