@@ -165,9 +165,11 @@ class Scanner {
     this.#at++;
     this.#skip();
     for (let index = 0; this.#at < this.text.length && this.text[this.#at] !== end; index++) {
+      const before = this.#at;
       element(index);
       this.#skip();
-      if (this.text[this.#at] === ",") this.#at++;
+      // Never stand still, should the parser ever accept what this does not understand.
+      if (this.text[this.#at] === "," || this.#at === before) this.#at++;
       this.#skip();
     }
     this.#at++;
