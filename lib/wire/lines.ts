@@ -31,7 +31,7 @@ export class LineDecoder {
     this.#maxBytes = maxBytes;
   }
 
-  /** How many bytes of an unfinished line are kept. */
+  /** How many bytes of an unfinished line are kept, in a buffer of at most twice that and 4 KiB. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }

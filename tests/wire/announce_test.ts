@@ -109,14 +109,14 @@ Deno.test("a datagram that was written is read as it was, far below the limit of
 });
 
 Deno.test("a datagram that is not valid is refused with what is wrong with it", () => {
-  assert.equal(cause(new Uint8Array()), "datagram is not JSON");
+  assert.equal(cause(new Uint8Array()), "datagram is not a JSON object");
   assert.equal(cause(Uint8Array.of(0xff, 0xfe)), "datagram is not UTF-8");
   assert.equal(cause(Uint8Array.of(0x22, 0xc3)), "datagram is not UTF-8");
   assert.equal(cause(encoder.encode("\ufeff" + JSON.stringify(announce))), "datagram is not JSON");
-  assert.equal(cause(encoder.encode("\0")), "datagram is not JSON");
+  assert.equal(cause(encoder.encode("{\0}")), "datagram is not JSON");
   assert.equal(
     cause(encoder.encode(JSON.stringify(announce).slice(0, -1))),
-    "datagram is not JSON",
+    "datagram is not a JSON object",
   );
   for (const json of [null, 1, "announce", [], [announce]]) {
     assert.equal(cause(json), "datagram is not a JSON object");
@@ -151,7 +151,10 @@ Deno.test("a datagram above the limit is refused whatever it holds", () => {
   assert.ok(decodeDatagram(encoder.encode(padded)).ok);
   assert.equal(cause(encoder.encode(padded + " ")), "datagram above the limit of 8192 bytes");
   assert.equal(cause(new Uint8Array(60_000)), "datagram above the limit of 8192 bytes");
-  assert.equal(cause(encoder.encode("[".repeat(MAX_DATAGRAM_BYTES))), "datagram is not JSON");
+  assert.equal(
+    cause(encoder.encode("[".repeat(MAX_DATAGRAM_BYTES))),
+    "datagram is not a JSON object",
+  );
 });
 
 Deno.test("any bytes and any JSON value are read as a datagram or refused, never thrown at", () => {

@@ -88,10 +88,11 @@ Deno.test("content can be empty, long, and any Unicode", () => {
 });
 
 Deno.test("a line that is no message is refused with what is wrong with it", () => {
-  for (const text of ["", " ", "\0", "hello", "{", "\ufeff{}", line({}) + "x", "\x16\x03\x01"]) {
+  for (const text of ["{x}", "{}}", "\ufeff{}", "\u00a0{}", "{}{}", "{'a':1}", "{\0}"]) {
     assert.equal(cause(text), "not JSON");
   }
-  for (const text of ["null", "1", '"text"', "[]", "[{}]"]) {
+  const others = ["", " ", "\0", "hello", "{", "}", line({}) + "x", "\x16\x03\x01"];
+  for (const text of [...others, "null", "1", '"text"', "[]", "[{}]", '"{}"']) {
     assert.equal(cause(text), "not a JSON object");
   }
   for (const from of [undefined, null, 1, {}, [], "", " a", "a\nb", "a\u009bb", "x".repeat(33)]) {
@@ -147,7 +148,8 @@ Deno.test("any text and any JSON value is read as a message or refused, never th
 Deno.test("deeply nested JSON of the longest line is refused without a crash", () => {
   for (const opening of ["[", "{", '{"a":', '[{"a":', '{"from":"a","content":[']) {
     const text = opening.repeat(Math.floor(MAX_LINE_BYTES / opening.length));
-    assert.equal(cause(text), "not JSON");
+    assert.equal(cause(text), "not a JSON object");
+    assert.equal(cause(`{"a":${text}}`), "not JSON");
   }
   const half = Math.floor(MAX_LINE_BYTES / 2);
   assert.equal(cause("[".repeat(half) + "]".repeat(half)), "not a JSON object");
