@@ -308,6 +308,9 @@ mode = 1
     ":3:1:",
     ":5:8:",
   ]);
+  // Neither a section's later parts nor a key that looks like an index go first.
+  const split = await problems("[peer]\n[network]\nmode = 1\n[peer.x]\n[y]\n[5]");
+  assert.deepEqual(split.map((line) => line.split(" ")[0]), [":3:8:", ":4:7:", ":5:2:", ":6:2:"]);
   const many = await problems(Array.from({ length: 25 }, (_, i) => `x${i} = ${i}`).join("\n"));
   assert.equal(many.length, 11);
   assert.match(many[9], /^:10:1: unknown key x9 = 9; /);
