@@ -1,8 +1,8 @@
 import type { Log } from "./base/log.ts";
 import { printable } from "./base/printable.ts";
 
-/** What `--log-level` takes: each level shows itself and those before it. */
-export const LOG_LEVELS = ["error", "warning", "info", "debug"] as const;
+/** What `--log-level` takes: each level shows itself and those behind it. */
+export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
 /** How the log is kept. */
@@ -54,7 +54,7 @@ export function lazyLog(options: LogOptions): Log {
   let opened: Promise<Log> | undefined;
   const wanted = LOG_LEVELS.indexOf(options.level);
   const entry = (level: LogLevel, write: (log: Log, text: string) => void) => (text: string) => {
-    if (LOG_LEVELS.indexOf(level) > wanted) return;
+    if (LOG_LEVELS.indexOf(level) < wanted) return;
     opened ??= openLog(options);
     void opened.then((log) => write(log, text));
   };

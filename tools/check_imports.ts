@@ -25,6 +25,7 @@ const ENTRIES = ["main.ts", "bootstrap_server.ts"];
 /** From the top; each layer may import itself and whatever stands behind it. */
 const ORDER = [
   "entry",
+  "client",
   "ui",
   "node",
   "chat",
@@ -38,9 +39,9 @@ const ORDER = [
   "base",
 ];
 
-/** Layers beside the order: what they may import besides themselves. Only entry files use them. */
+/** Layers beside the order: what they may import besides themselves. Only programs use them. */
 const BESIDE: Readonly<Record<string, readonly string[]>> = {
-  config: ["wire", "errors", "base"],
+  config: ["wire", "logging", "errors", "base"],
   server: ["wire", "logging", "errors", "base"],
 };
 
@@ -50,17 +51,17 @@ const IMPURE = [/\bDeno\./, /\bDate\.now\b/, /\bperformance\./, /\bMath\.random\
 /** The layer of a file, or `undefined` where it has no place in the design. */
 export function layerOf(file: string): string | undefined {
   if (ENTRIES.includes(file)) return "entry";
-  const name = /^lib\/(?:(node|errors|logging)\.ts$|(\w+)\/)/.exec(file);
+  const name = /^lib\/(?:(client|node|errors|logging)\.ts$|(\w+)\/)/.exec(file);
   const [, single, folder] = name ?? [];
   if (single !== undefined) return single;
-  if (["entry", "node", "errors", "logging"].includes(folder)) return undefined;
+  if (["entry", "client", "node", "errors", "logging"].includes(folder)) return undefined;
   return ORDER.includes(folder) || Object.hasOwn(BESIDE, folder) ? folder : undefined;
 }
 
 function mayImport(from: string, to: string): boolean {
   if (from === to) return true;
   if (Object.hasOwn(BESIDE, from)) return BESIDE[from].includes(to);
-  if (Object.hasOwn(BESIDE, to)) return from === "entry";
+  if (Object.hasOwn(BESIDE, to)) return from === "entry" || from === "client";
   return ORDER.indexOf(from) < ORDER.indexOf(to);
 }
 

@@ -6,12 +6,6 @@ export type Mode = "local" | "internet" | "both";
 /** Every {@linkcode Mode}, in the order in which they are shown. */
 export const MODES = ["local", "internet", "both"] as const satisfies readonly Mode[];
 
-/** What is logged: this level and those after it. */
-export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
-
-/** One of {@linkcode LOG_LEVELS}. */
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
 /** What a configuration file says, with the default of every key that it leaves out. */
 export interface Configuration {
   /** `[network]` */

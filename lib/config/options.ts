@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { InvalidInputError } from "../errors.ts";
-import { LOG_LEVELS, type LogLevel, type Mode } from "./configuration.ts";
+import { LOG_LEVELS, type LogLevel } from "../logging.ts";
+import type { Mode } from "./configuration.ts";
 import * as rules from "./rules.ts";
 import { shown } from "./shown.ts";
 

@@ -1,6 +1,7 @@
 import { InvalidInputError } from "../errors.ts";
 import { isNickname, nicknameProblem } from "../wire/nickname.ts";
-import type { Configuration, LogLevel, Mode } from "./configuration.ts";
+import type { LogLevel } from "../logging.ts";
+import type { Configuration, Mode } from "./configuration.ts";
 import type { RunOptions } from "./options.ts";
 import { shown } from "./shown.ts";
 

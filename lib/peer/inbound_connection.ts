@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Refusals } from "../base/refusals.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
 import type { Stream } from "../transport/stream.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { LineDecoder, type LineSink } from "../wire/lines.ts";
@@ -9,6 +10,9 @@ import { decodeMessage, MAX_LINE_BYTES, type Message } from "../wire/message.ts"
 const IDLE_MS = 120_000;
 /** A line has to be complete this many milliseconds after its first byte. */
 const LINE_MS = 30_000;
+/** Lines that are no messages cost more than others: who sends more than this is cut off. */
+const BAD_LINES_PER_SECOND = 100;
+const BAD_LINES_AT_ONCE = 1000;
 /** The reading buffer grows while the peer fills it; most connections carry one short line. */
 const MIN_BUFFER = 4 * 1024;
 const MAX_BUFFER = 64 * 1024;
@@ -43,11 +47,14 @@ export class InboundConnection {
     private readonly options: InboundConnectionOptions,
   ) {
     this.#activeAt = options.clock.monotonic();
+    const bad = new TokenBucket(options.clock, BAD_LINES_PER_SECOND, BAD_LINES_AT_ONCE);
     const refuse = (cause: string) => {
       options.refusals.add(cause, () => formatAddress(stream.remote));
+      if (!bad.take()) this.close();
     };
     this.#sink = {
-      line(text) {
+      line: (text) => {
+        if (this.#closed) return;
         const decoded = decodeMessage(text, options.maxContentBytes);
         if (decoded.ok) options.onMessage(decoded.value, stream.remote);
         else refuse(decoded.cause);

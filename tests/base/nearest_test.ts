@@ -3,9 +3,14 @@ import fc from "fast-check";
 import { nearest } from "../../lib/base/nearest.ts";
 
 Deno.test("what differs little is near, the best first", () => {
-  assert.deepEqual(nearest("alcie", ["bob", "alices", "alice"]), []);
+  assert.deepEqual(nearest("acile", ["bob", "alices", "alice"]), []);
   assert.deepEqual(nearest("alicee", ["bob", "alic", "alice"]), ["alice", "alic"]);
   assert.deepEqual(nearest("bop", ["alice", "bob"]), ["bob"]);
+});
+
+Deno.test("two letters that changed places count as one difference", () => {
+  assert.deepEqual(nearest("bbo", ["bob", "babe"]), ["bob"]);
+  assert.deepEqual(nearest("/sned", ["/peers", "/send"]), ["/send"]);
 });
 
 Deno.test("case does not matter and candidates come back as they are", () => {
