@@ -5,12 +5,17 @@ import { requireDeno } from "./lib/base/runtime.ts";
 // `--version` and `--help` do not wait for a server.
 requireDeno();
 const { readServerCommand } = await import("./lib/server/command.ts");
-const { openLog } = await import("./lib/logging.ts");
+const { openLog, writeToStderr } = await import("./lib/logging.ts");
 
-const encoder = new TextEncoder();
 const write = {
-  out: (text: string) => void Deno.stdout.writeSync(encoder.encode(text)),
-  err: (text: string) => void Deno.stderr.writeSync(encoder.encode(text)),
+  out(text: string) {
+    try {
+      Deno.stdout.writeSync(new TextEncoder().encode(text));
+    } catch {
+      // Nobody reads where it serves; it serves all the same.
+    }
+  },
+  err: writeToStderr,
 };
 const line = readServerCommand(Deno.args, config.version, write);
 if ("exit" in line) Deno.exit(line.exit);

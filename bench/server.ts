@@ -19,7 +19,7 @@ const server = (...extra: string[]) =>
     "bootstrap_server.ts",
     "--host=127.0.0.1",
     "--port=0",
-    "--log-level=warn",
+    "--log-level=warning",
     "--max-connections-per-address=5000",
     "--max-messages-per-second=100000",
     "--max-message-burst=100000",

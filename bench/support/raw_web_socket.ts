@@ -49,12 +49,16 @@ export function clientFrameHead(
   return head;
 }
 
-/** Dials and upgrades. Gives the connection, and what followed the response's head. */
+/** Dials and upgrades; `caCerts` (PEM) vouch for a `wss:` server. Gives the connection, and what followed the response's head. */
 export async function dialUpgraded(
   url: URL,
-): Promise<{ conn: Deno.TcpConn; rest: Uint8Array<ArrayBuffer> }> {
+  tls: { readonly caCerts?: string[] } = {},
+): Promise<{ conn: Deno.Conn; rest: Uint8Array<ArrayBuffer> }> {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
-  const conn = await Deno.connect({ hostname, port: Number(url.port) });
+  const address = { hostname, port: Number(url.port) };
+  const conn = url.protocol === "wss:"
+    ? await Deno.connectTls({ ...address, ...tls })
+    : await Deno.connect(address);
   try {
     await writeAll(
       conn,
@@ -94,12 +98,16 @@ export class RawWebSocket implements Disposable {
   #received: Uint8Array<ArrayBuffer>;
   #closed = false;
 
-  private constructor(readonly conn: Deno.TcpConn, rest: Uint8Array<ArrayBuffer>) {
+  private constructor(readonly conn: Deno.Conn, rest: Uint8Array<ArrayBuffer>) {
     this.#received = rest;
   }
 
-  static async dial(url: string | URL): Promise<RawWebSocket> {
-    const { conn, rest } = await dialUpgraded(new URL(url));
+  /** Dials `ws:`, or `wss:` where `caCerts` (PEM) vouch for the server. */
+  static async dial(
+    url: string | URL,
+    tls?: { readonly caCerts?: string[] },
+  ): Promise<RawWebSocket> {
+    const { conn, rest } = await dialUpgraded(new URL(url), tls);
     return new RawWebSocket(conn, rest);
   }
 

@@ -1,4 +1,7 @@
-import type { Registration } from "./registry.ts";
+import type { ListedPeer } from "../wire/bootstrap.ts";
+
+/** What the server knows of a peer when it registers. */
+export type Registration = Omit<ListedPeer, "peer_id" | "last_seen">;
 
 /**
  * A peer as `peer_list` shows it, cut before and after the digits of `last_seen`. Everything

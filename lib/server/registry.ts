@@ -1,7 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import type { ListedPeer } from "../wire/bootstrap.ts";
-import { listFragment } from "./list_fragment.ts";
+import { listFragment, type Registration } from "./list_fragment.ts";
 
 /** A peer without a heartbeat for longer than this is dropped (protocol version 1, section 3). */
 export const PEER_TIMEOUT_MS = 30_000;
@@ -9,9 +8,6 @@ export const PEER_TIMEOUT_MS = 30_000;
 export const EXPIRY_INTERVAL_MS = 10_000;
 /** How long a peer list may show an older `last_seen`, whose own unit is the second. */
 const REFRESH_MS = 1000;
-
-/** What a client says about itself. */
-export type Registration = Omit<ListedPeer, "peer_id" | "last_seen">;
 
 interface Entry {
   /** The peer in the list, up to the digits of `last_seen` and after them. */
