@@ -3,7 +3,7 @@ import { lazyLog, writeToStderr } from "./logging.ts";
 import { generateConfiguration } from "./config/generate.ts";
 import { loadConfiguration } from "./config/load.ts";
 import { parseOptions, type RunOptions } from "./config/options.ts";
-import { resolveSettings, type Settings } from "./config/settings.ts";
+import { oddities, resolveSettings, type Settings } from "./config/settings.ts";
 import { InvalidInputError, ParlanceError } from "./errors.ts";
 import { Node, systemEnvironment } from "./node.ts";
 import { Output } from "./ui/output.ts";
@@ -65,6 +65,7 @@ async function chat(settings: Settings, version: string): Promise<number> {
   });
   let writeLog: (line: string) => void = writeToStderr;
   const log = lazyLog({ level: settings.logLevel, write: (line) => writeLog(line) });
+  for (const oddity of oddities(settings)) log.warn(oddity);
   await using node = await Node.start(settings, { ...systemEnvironment, log });
   const common = { clock: systemClock, node, version, signal: stop.signal, ...settings };
   const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();

@@ -15,14 +15,14 @@ mode = "local"
 # The bootstrap server for "internet" and "both": a ws:// or wss:// URL.
 bootstrap_server = "ws://localhost:8080"
 
-# The bootstrap server's list of peers. Seconds, 1 to 86400; the time-out must be greater.
+# The bootstrap server's list of peers. Seconds, 1 to 86400; make the time-out thrice as long.
 [discovery]
 # How often the server hears that this peer is still there.
 heartbeat_interval_secs = 10
 # How long a peer may stay silent before it counts as gone.
 peer_timeout_secs = 30
 
-# This peer, and the LAN around it. Seconds, 1 to 86400; the time-out must be greater.
+# This peer, and the LAN around it. Seconds, 1 to 86400; make the time-out thrice as long.
 [peer]
 # How often this peer announces itself.
 announce_interval_secs = 5

@@ -56,6 +56,24 @@ export function resolveSettings(
   };
 }
 
+/**
+ * Says what is odd about settings and still allowed: the original runs with a time-out that ends
+ * before the next sign of life can come, so its files have to load here, too.
+ */
+export function oddities(settings: Settings): string[] {
+  const { peerTimeoutMs, announceIntervalMs, bootstrapPeerTimeoutMs, heartbeatIntervalMs } =
+    settings;
+  const pairs: readonly [key: string, timeoutMs: number, intervalMs: number][] = [
+    ["[peer] timeout_secs", peerTimeoutMs, announceIntervalMs],
+    ["[discovery] peer_timeout_secs", bootstrapPeerTimeoutMs, heartbeatIntervalMs],
+  ];
+  return pairs.filter(([, timeoutMs, intervalMs]) => timeoutMs <= intervalMs)
+    .map(([key, timeoutMs]) =>
+      `${key} is ${timeoutMs / 1000}, not more than the interval that it belongs to: ` +
+      "peers will seem to come and go; make it three times the interval"
+    );
+}
+
 /** Where systems keep the user's name: POSIX login, System V, Windows. */
 const USER_VARIABLES = ["USER", "LOGNAME", "USERNAME"];
 

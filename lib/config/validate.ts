@@ -1,4 +1,3 @@
-import { DEFAULT_CONFIGURATION } from "./configuration.ts";
 import type { Problem } from "./problem.ts";
 import type { Rule } from "./rules.ts";
 import { SCHEMA, sectionRules, type Values } from "./schema.ts";
@@ -17,9 +16,7 @@ export function validate(document: Table): { values: Values; problems: Problem[]
     else if (!isTable(content)) problems.push(notASection(section, rules));
     else checkSection(section, rules, content, values[section], problems);
   }
-  const accepted = values as unknown as Values;
-  if (problems.length === 0) problems.push(...shortTimeouts(accepted));
-  return { values: accepted, problems };
+  return { values: values as unknown as Values, problems };
 }
 
 function isTable(value: unknown): value is Table {
@@ -88,43 +85,4 @@ function badValue(
     describe: (written = "a table") =>
       `${name} is ${written}${reason ? ` (${reason})` : ""}, but must be ${rule.allowed}`,
   };
-}
-
-/** Time-outs that run out before the next sign of life can come. */
-function shortTimeouts({ discovery, peer }: Values): Problem[] {
-  const defaults = DEFAULT_CONFIGURATION;
-  return [
-    ...shortTimeout(
-      "discovery",
-      ["heartbeat_interval_secs", discovery.heartbeat_interval_secs],
-      ["peer_timeout_secs", discovery.peer_timeout_secs],
-      [defaults.discovery.heartbeatIntervalSecs, defaults.discovery.peerTimeoutSecs],
-    ),
-    ...shortTimeout(
-      "peer",
-      ["announce_interval_secs", peer.announce_interval_secs],
-      ["timeout_secs", peer.timeout_secs],
-      [defaults.peer.announceIntervalSecs, defaults.peer.timeoutSecs],
-    ),
-  ];
-}
-
-function shortTimeout(
-  section: string,
-  [intervalKey, interval]: readonly [string, number | undefined],
-  [timeoutKey, timeout]: readonly [string, number | undefined],
-  [defaultInterval, defaultTimeout]: readonly [number, number],
-): Problem[] {
-  if ((timeout ?? defaultTimeout) > (interval ?? defaultInterval)) return [];
-  const say = (key: string, value: number | undefined, standard: number) =>
-    `${section}.${key}, which is ${value ?? `${standard} by default`}`;
-  const [timeoutText, intervalText] = [
-    say(timeoutKey, timeout, defaultTimeout),
-    say(intervalKey, interval, defaultInterval),
-  ];
-  return [{
-    path: [section, timeout === undefined ? intervalKey : timeoutKey],
-    at: "value",
-    describe: () => `${timeoutText}, must be greater than ${intervalText}`,
-  }];
 }

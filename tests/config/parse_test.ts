@@ -278,24 +278,6 @@ Deno.test("a section that is a value or a list is refused", async () => {
   ]);
 });
 
-Deno.test("a time-out that does not exceed its interval names both", async () => {
-  assert.deepEqual(
-    await problems(
-      "[discovery]\nheartbeat_interval_secs = 9\npeer_timeout_secs = 9\n[peer]\ntimeout_secs = 5",
-    ),
-    [
-      ":3:21: discovery.peer_timeout_secs, which is 9, must be greater than " +
-      "discovery.heartbeat_interval_secs, which is 9",
-      ":5:16: peer.timeout_secs, which is 5, must be greater than " +
-      "peer.announce_interval_secs, which is 5 by default",
-    ],
-  );
-  assert.deepEqual(await problems("peer = {announce_interval_secs = 60}"), [
-    ":1:34: peer.timeout_secs, which is 15 by default, must be greater than " +
-    "peer.announce_interval_secs, which is 60",
-  ]);
-});
-
 Deno.test("all problems are told in the order of the file, at most ten of them", async () => {
   const text = `[peer]
 port = "x"

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Configuration, DEFAULT_CONFIGURATION } from "../../lib/config/configuration.ts";
-import { resolveSettings, type Settings } from "../../lib/config/settings.ts";
+import { oddities, resolveSettings, type Settings } from "../../lib/config/settings.ts";
 
 const env = (variables: Record<string, string>) => (name: string) => variables[name];
 const nobody = env({});
@@ -99,4 +99,20 @@ Deno.test("without any nickname the error says how to give one", () => {
       'with white space), USERNAME is "a\\u001b" and cannot be one (it contains a control ' +
       `character)${remedy}`,
   });
+});
+
+Deno.test("a time-out that does not exceed its interval loads, as in the original, and is told", () => {
+  const odd: Configuration = {
+    ...FILE,
+    discovery: { heartbeatIntervalSecs: 9, peerTimeoutSecs: 9 },
+    peer: { ...FILE.peer, announceIntervalSecs: 6, timeoutSecs: 5 },
+  };
+  const resolve = (file: Configuration) => oddities(resolveSettings({ json: false }, file, nobody));
+  const remedy = "not more than the interval that it belongs to: " +
+    "peers will seem to come and go; make it three times the interval";
+  assert.deepEqual(resolve(odd), [
+    `[peer] timeout_secs is 5, ${remedy}`,
+    `[discovery] peer_timeout_secs is 9, ${remedy}`,
+  ]);
+  assert.deepEqual(resolve(FILE), []);
 });
