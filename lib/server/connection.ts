@@ -44,7 +44,7 @@ export interface ConnectionContext {
  * a heartbeat is one for the newest entry, and what a client left behind by registering again runs
  * out like any silent peer; `unregister`, and the end of the connection, take all entries along.
  *
- * Nothing that a client does makes a method throw.
+ * Nothing that a client does makes a method throw, unless the log does.
  */
 export class ClientConnection {
   readonly #bucket: TokenBucket;
@@ -71,8 +71,8 @@ export class ClientConnection {
       const message = this.#admit(data);
       if (message !== undefined) this.#answer(message);
     } catch (error) {
-      this.context.refusals.add("messages that the server failed on", () => String(error));
       this.#close(CloseCode.internalError, "Internal error");
+      this.context.refusals.add("messages that the server failed on", () => String(error));
     }
   }
 

@@ -5,6 +5,7 @@ import {
   Opcode,
   RawWebSocket,
 } from "../../bench/support/raw_web_socket.ts";
+import { silentLog } from "../../lib/base/log.ts";
 import { InvalidInputError, ParlanceError } from "../../lib/errors.ts";
 import { BootstrapServer, type BootstrapServerOptions } from "../../lib/server/server.ts";
 
@@ -182,6 +183,23 @@ Deno.test("closing server tells its clients, and is not held up by one that does
   await Promise.all([server.close(), server.close()]);
   assert.equal((await client.readClose()).code, 1001);
   await assert.rejects(() => Deno.connect({ hostname: "127.0.0.1", port }));
+});
+
+Deno.test("exception in the handler of one connection reaches neither the program nor another", async () => {
+  const errors: string[] = [];
+  const warn = () => {
+    throw new Error("disk full");
+  };
+  const error = (message: string) => void errors.push(message);
+  await using server = await start({ log: { ...silentLog, warn, error } });
+  using other = await RawWebSocket.dial(server.url);
+  using client = await RawWebSocket.dial(server.url);
+  await client.sendText("what makes the server log a refusal");
+  assert.equal((await client.readClose()).code, 1011);
+  assert.deepEqual(errors, ["Cannot handle a connection's message: disk full"]);
+  await other.sendText('{"type":"list_peers"}');
+  assert.equal((await other.readJson()).type, "peer_list");
+  await assertServes(server);
 });
 
 Deno.test("healthz gives the number of peers; other requests learn what this is", async () => {
