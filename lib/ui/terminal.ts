@@ -36,10 +36,7 @@ export class TerminalInterface {
 
   constructor(options: TerminalInterfaceOptions) {
     this.#options = options;
-    this.#notices = new PresenceNotices(
-      options.clock,
-      (text) => this.print(options.style.dim(text)),
-    );
+    this.#notices = new PresenceNotices(options.clock, (text) => this.print(text));
     this.#readline = createInterface({
       input: process.stdin,
       output: process.stdout,
