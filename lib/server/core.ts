@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { Refusals } from "../base/refusals.ts";
-import type { SocketAddress } from "../wire/address.ts";
+import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { addressGroup, plainAddress } from "./client_address.ts";
 import { ClientConnection, type ClientSocket, CloseCode } from "./connection.ts";
 import type { ServerLimits } from "./limits.ts";
@@ -33,6 +33,8 @@ export interface ServerStats {
 export interface ServedConnection {
   /** A message came: a string for a text frame, anything else for a binary one. */
   receive(data: unknown): void;
+  /** What came broke the WebSocket's own rules, in the words of who noticed; `closed` follows. */
+  broken(problem: string): void;
   /** The socket is gone, whatever the reason; may come more than once. */
   closed(): void;
 }
@@ -69,15 +71,17 @@ export class ServerCore implements Disposable {
   }
 
   /**
-   * Whether an upgrade is to be refused at once, without a word in a WebSocket: so many
-   * connections are being turned away already that their clients must be slow to leave on purpose.
+   * Whether an upgrade is to be refused at once, without a word in a WebSocket: there is no room
+   * for it, and so many connections are being turned away already that their clients must be slow
+   * to leave on purpose.
    */
   isFlooded(remote: SocketAddress): boolean {
     const group = addressGroup(plainAddress(remote).hostname);
-    const flooded = this.#parting >= PARTING ||
-      (this.#addresses.get(group)?.parting ?? 0) >= PARTING_PER_ADDRESS;
-    if (flooded) this.#refusals.add("upgrades of an address that floods", () => group);
-    return flooded;
+    const count = this.#addresses.get(group) ?? { served: 0, parting: 0 };
+    const crowded = this.#parting >= PARTING || count.parting >= PARTING_PER_ADDRESS;
+    if (!crowded || this.#refusal(count) === undefined) return false;
+    this.#refusals.add("upgrades beyond what can be turned away politely", () => group);
+    return true;
   }
 
   /** Takes over an open socket; where a limit forbids it, says so on it and closes it. */
@@ -105,6 +109,11 @@ export class ServerCore implements Disposable {
     let gone = false;
     return {
       receive: (data) => connection.receive(data),
+      broken: (problem) => {
+        this.#refusals.add("frames that break the WebSocket protocol", () => {
+          return `${formatAddress(plain)}: ${problem}`;
+        });
+      },
       closed: () => {
         if (gone) return;
         gone = true;

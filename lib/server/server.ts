@@ -154,6 +154,9 @@ function answer(core: ServerCore, request: Request, remote: Deno.NetAddr, log: L
   return upgrade.response;
 }
 
+/** Tells Deno's words for frames that break RFC 6455 from those for connections that got lost. */
+const BROKEN_FRAME = /\b(invalid|too large|fragmented|reserved)\b/i;
+
 /**
  * Takes a WebSocket's events to the core. One object hears all four kinds, because thousands of
  * connections make four closures each worth saving.
@@ -182,7 +185,11 @@ class SocketEvents implements EventListenerObject {
         case "close":
           this.#connection?.closed();
           break;
-          // An error is a frame that breaks RFC 6455, or a lost connection; a close follows.
+        case "error": {
+          const { message } = event as ErrorEvent;
+          if (BROKEN_FRAME.test(message)) this.#connection?.broken(message);
+          break;
+        }
       }
     } catch (error) {
       // An exception that left an event handler would end the program, and with it everybody.

@@ -140,7 +140,7 @@ Deno.test("IPv6 addresses count by their /64 network", () => {
 Deno.test("upgrades are refused once too many refused connections of an address linger", () => {
   const { core, client } = memoryServer({ connectionsPerAddress: 1 });
   const remote = { hostname: "203.0.113.7", port: 1 };
-  client();
+  const served = client();
   const refused = Array.from({ length: 8 }, () => {
     assert.equal(core.isFlooded(remote), false);
     return client();
@@ -149,6 +149,20 @@ Deno.test("upgrades are refused once too many refused connections of an address 
   assert.equal(core.isFlooded({ hostname: "203.0.113.8", port: 1 }), false);
   refused[0].leave();
   assert.equal(core.isFlooded(remote), false);
+  client();
+  assert.equal(core.isFlooded(remote), true);
+  served.leave(); // there is room now, whoever lingers
+  assert.equal(core.isFlooded(remote), false);
+});
+
+Deno.test("refused connections of many addresses keep nobody out for whom there is room", () => {
+  const { core, client } = memoryServer({ connectionsPerAddress: 1 });
+  for (let address = 0; address < 64; address++) {
+    for (let index = 0; index < 5; index++) client(`192.0.2.${address}`);
+  }
+  assert.equal(core.isFlooded({ hostname: "192.0.2.1", port: 1 }), true);
+  assert.equal(core.isFlooded({ hostname: "198.51.100.1", port: 1 }), false);
+  assert.equal(client("198.51.100.1").closing, undefined);
 });
 
 Deno.test("slow reader is refused when its next answer is due", () => {
