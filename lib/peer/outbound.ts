@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Peer } from "../discovery/peer.ts";
-import { LimitError } from "../errors.ts";
+import { LimitError, ParlanceError } from "../errors.ts";
 import type { Transport } from "../transport/stream.ts";
 import { OutboundLink } from "./outbound_link.ts";
 
@@ -16,6 +16,7 @@ export interface OutboundOptions {
 /** Sends lines to peers, over one connection to each that stays open while it is used. */
 export class Outbound implements AsyncDisposable {
   readonly #links = new Map<number, OutboundLink>();
+  #closed = false;
 
   constructor(private readonly options: OutboundOptions) {}
 
@@ -26,8 +27,14 @@ export class Outbound implements AsyncDisposable {
    * @returns Resolves when the network has taken the whole line; a version 1 peer never tells more.
    * @throws {ConnectError} When no address of the peer accepts a connection, or it broke twice.
    * @throws {LimitError} When too much is waiting for this peer already.
+   * @throws {ParlanceError} When sending has ended.
    */
   send(peer: Peer, line: string): Promise<void> {
+    if (this.#closed) {
+      return Promise.reject(
+        new ParlanceError(`Cannot send to ${JSON.stringify(peer.label)}: sending has ended`),
+      );
+    }
     let link = this.#links.get(peer.key);
     if (link === undefined) {
       if (this.#links.size >= MAX_LINKS && !this.#closeIdlest()) {
@@ -54,6 +61,7 @@ export class Outbound implements AsyncDisposable {
 
   /** Closes all connections; what was not handed to the network by then is rejected. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#links.values()].map((link) => link.close()));
   }
 

@@ -61,7 +61,7 @@ export class OutboundLink {
   #cancelProbe: () => void = () => {};
   readonly #stop = new AbortController();
 
-  /** @param onClosed Called when the link has no connection and nothing to send any more. */
+  /** @param onClosed Called, maybe more than once, when the link is not to be used any more. */
   constructor(
     { clock, transport }: { readonly clock: Clock; readonly transport: Transport },
     private readonly onClosed: () => void,
@@ -96,6 +96,8 @@ export class OutboundLink {
   /** Closes the connection; lines that still wait are rejected. */
   async close(): Promise<void> {
     this.#stop.abort(new Error("Sending has ended"));
+    // At once: a line that is sent from now on belongs to a new link, not to this one's end.
+    this.onClosed();
     await this.#running;
     await this.#finish();
   }
@@ -292,7 +294,8 @@ export class OutboundLink {
     open.stream.close();
     if (this.#current !== open) return;
     this.#current = undefined;
-    if (this.#peer.version < 2 && this.#keepsReading === undefined) this.#keepsReading = false;
+    // Whoever ends a connection may do it behind any line: no more than one goes on each again.
+    if (this.#peer.version < 2) this.#keepsReading = false;
     this.#cancelProbe();
   }
 
