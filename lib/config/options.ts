@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { nearest } from "../base/nearest.ts";
 import { InvalidInputError } from "../errors.ts";
 import { LOG_LEVELS, type LogLevel } from "../logging.ts";
 import type { Mode } from "./configuration.ts";
@@ -161,7 +162,7 @@ function usageProblem(
   const quoted = /'(.*)'/s.exec(message)?.[1] ?? "";
   switch (error.code) {
     case "commander.unknownOption":
-      return unknownOption(quoted, message, flags);
+      return unknownOption(quoted, flags);
     case "commander.optionMissingArgument":
       return `Option ${quoted} needs a value: ${allowed.get(quoted)}`;
     case "commander.excessArguments":
@@ -172,20 +173,14 @@ function usageProblem(
   }
 }
 
-function unknownOption(written: string, message: string, flags: ReadonlySet<string>): string {
+function unknownOption(written: string, flags: ReadonlySet<string>): string {
   const [flag, value] = written.split(/=(.*)/s);
   if (flags.has(flag)) {
     return `Option ${flag} takes no value, but got ${shown(JSON.stringify(value))}`;
   }
-  if (value !== undefined) {
-    // The parser compares all of it with the options: let it guess again without the value.
-    try {
-      parseOptions([flag]);
-    } catch (error) {
-      if (error instanceof InvalidInputError) return error.message;
-    }
-  }
-  const guess = /\(Did you mean (?:one of )?(.*)\?\)$/.exec(message)?.[1].replaceAll(", ", " or ");
-  const hint = guess === undefined ? "--help lists the options" : `did you mean ${guess}?`;
+  const guesses = nearest(flag, [...flags].filter((other) => other.startsWith("--")));
+  const hint = guesses.length === 0
+    ? "--help lists the options"
+    : `did you mean ${guesses.join(" or ")}?`;
   return `Unknown option ${shown(flag)}; ${hint}`;
 }

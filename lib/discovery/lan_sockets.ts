@@ -73,10 +73,14 @@ export class LanSockets implements Disposable {
       found = this.#openLink(lan) || found;
       await this.#join(lan);
     }
-    if (interfaces.length === 0 && this.#options.only.length === 0) {
-      this.#report("interfaces", "Cannot discover peers on a LAN: no IPv4 interface is up");
-    } else {
+    if (this.#options.only.length > 0 || interfaces.some(({ address }) => !isLoopback(address))) {
       this.#problems.delete("interfaces");
+    } else {
+      this.#report(
+        "interfaces",
+        "Cannot discover peers on other machines: no network interface has an IPv4 address; " +
+          "connect to a network, and it will be used",
+      );
     }
     return found;
   }

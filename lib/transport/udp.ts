@@ -9,9 +9,15 @@ export const udpNetwork: LanNetwork = {
       .map(({ name, address, netmask }) => ({ name, address, netmask }));
   },
   open(interfaceAddress) {
-    // Bound to the interface's address: on Linux this also decides where multicast leaves.
     return new UdpSocket(
-      Deno.listenDatagram({ transport: "udp", hostname: interfaceAddress, port: 0 }),
+      Deno.listenDatagram({
+        transport: "udp",
+        // On Linux this also decides where multicast leaves.
+        hostname: interfaceAddress,
+        port: 0,
+        // Other peers on this machine are to hear it, too; the runtime's default is not to.
+        loopback: true,
+      }),
     );
   },
   openGroup(port) {

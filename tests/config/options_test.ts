@@ -99,7 +99,7 @@ const FILE = "the name of a file";
 const PROBLEMS: readonly (readonly [args: string[], message: string])[] = [
   [["--nicknam", "x"], "Unknown option --nicknam; did you mean --nickname?"],
   [["--modee=local"], "Unknown option --modee; did you mean --mode?"],
-  [["--bootstrap"], "Unknown option --bootstrap; --help lists the options"],
+  [["--bootstrap"], "Unknown option --bootstrap; did you mean --bootstrap-server?"],
   [["--zzzzzz"], "Unknown option --zzzzzz; --help lists the options"],
   [["-x"], "Unknown option -x; --help lists the options"],
   [["-xn", "a"], "Unknown option -xn; --help lists the options"],
