@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { listFragment, type Registration } from "./list_fragment.ts";
+import { type ListItem, ListPages } from "./list_pages.ts";
 
 /** A peer without a heartbeat for longer than this is dropped (protocol version 1, section 3). */
 export const PEER_TIMEOUT_MS = 30_000;
@@ -9,12 +10,12 @@ export const EXPIRY_INTERVAL_MS = 10_000;
 /** How long a peer list may show an older `last_seen`, whose own unit is the second. */
 const REFRESH_MS = 1000;
 
-interface Entry {
+interface Entry extends ListItem {
   /** The peer in the list, up to the digits of `last_seen` and after them. */
   readonly before: string;
   readonly after: string;
-  /** The whole of it, as of `last_seen`. */
-  fragment: string;
+  /** The whole of it, as of `lastSeen`. */
+  text: string;
   /** Unix time in seconds. */
   lastSeen: number;
   /** Monotonic time of the last heartbeat, in milliseconds. */
@@ -25,19 +26,22 @@ interface Entry {
  * Who is registered, and the `peer_list` that says so.
  *
  * The list is kept as one text for all who ask. Who comes or goes makes it stale at once, so every
- * list holds every peer; it is put together again when it is next asked for, from a piece of text
- * per peer that is written once. A heartbeat changes nothing but a `last_seen`, and with thousands
- * of peers there is always one: those make the list stale at most once a second, so that the cost
- * of writing it does not grow with the number of peers times the number of those who ask.
+ * list holds every peer; it is put together again when it is next asked for, from texts that are
+ * kept. A heartbeat changes nothing but a `last_seen`, and with thousands of peers there is always
+ * one: those make the list stale at most once a second, so that the cost of writing it does not
+ * grow with the number of peers times the number of those who ask.
  */
 export class Registry {
   readonly #entries = new Map<string, Entry>();
+  readonly #pages = new ListPages();
   #list: string | undefined;
-  #listedAt = -Infinity;
   #refreshDue = false;
+  #refreshedAt: number;
   #rebuilds = 0;
 
-  constructor(private readonly clock: Clock, private readonly random: Random) {}
+  constructor(private readonly clock: Clock, private readonly random: Random) {
+    this.#refreshedAt = clock.monotonic();
+  }
 
   /** How many peers are registered. */
   get size(): number {
@@ -54,8 +58,10 @@ export class Registry {
     const id = uuidV4(this.random);
     const [before, after] = listFragment(id, registration);
     const lastSeen = Math.floor(this.clock.now() / 1000);
-    const fragment = `${before}${lastSeen}${after}`;
-    this.#entries.set(id, { before, after, fragment, lastSeen, heardAt: this.clock.monotonic() });
+    const text = `${before}${lastSeen}${after}`;
+    const entry = { before, after, text, lastSeen, heardAt: this.clock.monotonic() };
+    this.#entries.set(id, entry);
+    this.#pages.add(entry);
     this.#list = undefined;
     return id;
   }
@@ -73,7 +79,8 @@ export class Registry {
     const lastSeen = Math.floor(this.clock.now() / 1000);
     if (lastSeen !== entry.lastSeen) {
       entry.lastSeen = lastSeen;
-      entry.fragment = `${entry.before}${lastSeen}${entry.after}`;
+      entry.text = `${entry.before}${lastSeen}${entry.after}`;
+      this.#pages.outdate(entry);
       this.#refreshDue = true;
     }
     return true;
@@ -81,9 +88,12 @@ export class Registry {
 
   /** Takes a peer out; returns whether it was registered. */
   remove(id: string): boolean {
-    const removed = this.#entries.delete(id);
-    if (removed) this.#list = undefined;
-    return removed;
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return false;
+    this.#entries.delete(id);
+    this.#pages.remove(entry);
+    this.#list = undefined;
+    return true;
   }
 
   /** Takes out everybody who was silent for longer than {@linkcode PEER_TIMEOUT_MS}; says how many. */
@@ -99,15 +109,16 @@ export class Registry {
   /** The text frame that answers `list_peers`. */
   list(): string {
     const now = this.clock.monotonic();
-    const stale = this.#refreshDue && now - this.#listedAt >= REFRESH_MS;
-    if (this.#list !== undefined && !stale) return this.#list;
-    const fragments = new Array<string>(this.#entries.size);
-    let at = 0;
-    for (const entry of this.#entries.values()) fragments[at++] = entry.fragment;
-    this.#list = `{"type":"peer_list","peers":[${fragments.join(",")}]}`;
-    this.#listedAt = now;
-    this.#refreshDue = false;
-    this.#rebuilds++;
+    if (this.#refreshDue && now - this.#refreshedAt >= REFRESH_MS) {
+      this.#pages.refresh();
+      this.#list = undefined;
+      this.#refreshDue = false;
+      this.#refreshedAt = now;
+    }
+    if (this.#list === undefined) {
+      this.#list = `{"type":"peer_list","peers":[${this.#pages.join()}]}`;
+      this.#rebuilds++;
+    }
     return this.#list;
   }
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { systemClock } from "../../lib/base/clock.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { Registry } from "../../lib/server/registry.ts";
+import type { ListedPeer } from "../../lib/wire/bootstrap.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 function peer(nickname: string) {
@@ -67,4 +69,45 @@ Deno.test("list holds what was registered, whatever it is, in ASCII", () => {
       assert.match(list, /^[\x20-\x7e]*$/);
     },
   ));
+});
+
+Deno.test("list holds exactly who is registered, whatever the order of coming, going and asking", () => {
+  const step = fc.oneof(
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("add"), times: fc.nat(200) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("remove"), times: fc.nat(200) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("touch"), times: fc.nat(50) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("wait"), times: fc.nat(3) }) },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+      let time = 0;
+      const clock = { ...systemClock, now: () => time, monotonic: () => time };
+      const registry = new Registry(clock, systemRandom);
+      const ids: string[] = [];
+      for (const { do: what, times } of steps) {
+        for (let count = 0; count < times; count++) {
+          const at = (count * 7919) % Math.max(1, ids.length);
+          if (what === "add") ids.push(registry.add(peer(`peer-${count}`)));
+          if (what === "remove") registry.remove(ids.splice(at, 1)[0] ?? "nobody");
+          if (what === "touch" && ids.length > 0) registry.touch(ids[at]);
+          if (what === "wait") time += 700;
+        }
+        const listed = JSON.parse(registry.list()).peers.map((entry: ListedPeer) => entry.peer_id);
+        assert.deepEqual(listed.sort(), [...ids].sort());
+        assert.equal(registry.size, ids.length);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+Deno.test("list shows a new last_seen after a second, when it is asked for and nobody came", async () => {
+  const clock = new FakeClock();
+  const registry = new Registry(clock, systemRandom);
+  const ids = Array.from({ length: 300 }, (_, index) => registry.add(peer(`peer-${index}`)));
+  registry.list();
+  await clock.advance(5000);
+  for (const id of ids) registry.touch(id);
+  const expected = Math.floor(clock.now() / 1000);
+  for (const { last_seen } of JSON.parse(registry.list()).peers) assert.equal(last_seen, expected);
 });
