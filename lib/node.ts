@@ -158,7 +158,6 @@ export class Node implements AsyncDisposable {
     this.#parts.use(
       new Inbound({
         clock,
-        log,
         refusals: this.#refusals,
         listener,
         maxContentBytes: options.maxContentBytes,

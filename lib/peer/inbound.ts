@@ -1,9 +1,8 @@
 import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
 import type { Refusals } from "../base/refusals.ts";
 import { messageOf } from "../errors.ts";
 import type { Listener, Stream } from "../transport/stream.ts";
-import type { SocketAddress } from "../wire/address.ts";
+import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import type { Message } from "../wire/message.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 
@@ -20,14 +19,16 @@ const ACCEPT_RETRY_MS = 100;
 /** What {@linkcode Inbound} works with. */
 export interface InboundOptions {
   readonly clock: Clock;
-  readonly log: Log;
   readonly refusals: Refusals;
   readonly listener: Listener;
   /** Content above this many bytes of UTF-8 is refused. */
   readonly maxContentBytes: number;
   /** Takes each message, with the remote address of its connection. */
   readonly onMessage: (message: Message, from: SocketAddress) => void;
-  /** Resolves when more messages are welcome; `undefined` when they are now. */
+  /**
+   * Resolves when more messages are welcome, or nobody takes them any more; `undefined` when they
+   * are now.
+   */
   readonly ready: () => Promise<void> | undefined;
 }
 
@@ -41,7 +42,7 @@ export class Inbound implements AsyncDisposable {
   readonly #accepting: Promise<void>;
   #unfinishedBytes = 0;
   #cancelSweep: () => void = () => {};
-  #closed = false;
+  readonly #stop = new AbortController();
 
   constructor(private readonly options: InboundOptions) {
     this.#accepting = this.#accept();
@@ -55,7 +56,7 @@ export class Inbound implements AsyncDisposable {
 
   /** Stops accepting and closes all connections. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
+    this.#stop.abort();
     this.#cancelSweep();
     this.options.listener.close();
     for (const connection of [...this.#connections]) connection.close();
@@ -63,19 +64,26 @@ export class Inbound implements AsyncDisposable {
   }
 
   async #accept(): Promise<void> {
-    const { listener, clock, log } = this.options;
-    while (!this.#closed) {
+    const { listener, clock, refusals, ready } = this.options;
+    const { signal } = this.#stop;
+    while (true) {
       let stream: Stream;
       try {
         stream = await listener.accept();
       } catch (error) {
-        if (this.#closed) return;
+        if (signal.aborted) return;
         // Mostly too many open files: connections that end make room again.
-        log.warn(`Cannot accept a connection: ${messageOf(error)}`);
-        await clock.sleep(ACCEPT_RETRY_MS);
+        refusals.add("connection that the system could not accept", () => messageOf(error));
+        try {
+          await clock.sleep(ACCEPT_RETRY_MS, signal);
+        } catch {
+          return; // closed
+        }
         continue;
       }
-      if (this.#closed) return stream.close();
+      // A slow consumer makes those wait, too, who open a connection for each message.
+      await ready();
+      if (signal.aborted) return stream.close();
       this.#open(stream);
     }
   }
@@ -102,7 +110,7 @@ export class Inbound implements AsyncDisposable {
       ...this.options,
       onUnfinished: (change) => {
         this.#unfinishedBytes += change;
-        return this.#unfinishedBytes <= MAX_UNFINISHED_BYTES;
+        while (this.#unfinishedBytes > MAX_UNFINISHED_BYTES) this.#closeGreediest();
       },
       onClosed: () => {
         if (!this.#connections.delete(connection)) return;
@@ -123,6 +131,22 @@ export class Inbound implements AsyncDisposable {
       if (idlest === undefined || connection.activeAt < idlest.activeAt) idlest = connection;
     }
     idlest?.close();
+  }
+
+  /** Closes the longest unfinished line of the host that holds most of them. */
+  #closeGreediest(): void {
+    const ofHosts = new Map<string, number>();
+    for (const { remote: { hostname }, unfinishedBytes } of this.#connections) {
+      ofHosts.set(hostname, (ofHosts.get(hostname) ?? 0) + unfinishedBytes);
+    }
+    const [host] = [...ofHosts].reduce((most, next) => next[1] > most[1] ? next : most);
+    const longest = [...this.#connections].filter(({ remote }) => remote.hostname === host)
+      .reduce((most, next) => next.unfinishedBytes > most.unfinishedBytes ? next : most);
+    this.options.refusals.add(
+      `unfinished lines above the limit of ${MAX_UNFINISHED_BYTES} bytes of all connections`,
+      () => formatAddress(longest.remote),
+    );
+    longest.close();
   }
 
   #sweepLater(): void {

@@ -25,11 +25,10 @@ export interface InboundConnectionOptions {
   readonly onMessage: (message: Message, from: SocketAddress) => void;
   readonly ready: () => Promise<void> | undefined;
   /**
-   * Takes by how many bytes the unfinished line has grown or shrunk.
-   *
-   * @returns Whether there is room for it.
+   * Takes by how many bytes the unfinished line has grown or shrunk; may close connections, this
+   * one included, to make room.
    */
-  readonly onUnfinished: (change: number) => boolean;
+  readonly onUnfinished: (change: number) => void;
   readonly onClosed: () => void;
 }
 
@@ -40,6 +39,8 @@ export class InboundConnection {
   #lineSince: number | undefined;
   #unfinished = 0;
   #activeAt: number;
+  /** Whether the consumer is awaited, so that nothing is read. */
+  #waits = false;
   #closed = false;
 
   constructor(
@@ -72,9 +73,14 @@ export class InboundConnection {
     return this.#activeAt;
   }
 
+  /** Bytes of the line that has begun and not ended. */
+  get unfinishedBytes(): number {
+    return this.#unfinished;
+  }
+
   /** Reads until the connection ends. */
   async start(): Promise<void> {
-    const { clock, ready, refusals } = this.options;
+    const { clock } = this.options;
     let buffer = new Uint8Array(MIN_BUFFER);
     try {
       while (true) {
@@ -83,15 +89,11 @@ export class InboundConnection {
         this.#activeAt = clock.monotonic();
         const chunk = buffer.subarray(0, count);
         this.#decoder.push(chunk, this.#sink);
-        if (!this.#account(chunk)) {
-          refusals.add(
-            "unfinished lines above the limit of all connections",
-            () => formatAddress(this.remote),
-          );
-          return;
-        }
-        // Whoever reads the messages is slower than they come: let the sender wait, too.
-        await ready();
+        // Closed meanwhile: what it held is given back already.
+        if (this.#closed) return;
+        this.#account(chunk);
+        if (this.#closed) return;
+        await this.#consumer();
         if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(count * 4);
       }
       this.#decoder.end(this.#sink);
@@ -104,6 +106,7 @@ export class InboundConnection {
 
   /** Closes a connection that has sent nothing, or not finished its line, for too long. */
   closeIfSilent(): void {
+    if (this.#waits) return;
     const { clock, refusals } = this.options;
     const now = clock.monotonic();
     if (this.#lineSince !== undefined && now - this.#lineSince > LINE_MS) {
@@ -126,13 +129,25 @@ export class InboundConnection {
     this.options.onClosed();
   }
 
-  /** Notes what the decoder holds; tells whether there is room for it. */
-  #account(chunk: Uint8Array): boolean {
+  /** Whoever reads the messages is slower than they come: lets the sender wait, too. */
+  async #consumer(): Promise<void> {
+    const wait = this.options.ready();
+    if (wait === undefined) return;
+    this.#waits = true;
+    await wait;
+    this.#waits = false;
+    // Time in which nothing was read is not the sender's.
+    this.#activeAt = this.options.clock.monotonic();
+    if (this.#lineSince !== undefined) this.#lineSince = this.#activeAt;
+  }
+
+  /** Notes what the decoder holds. */
+  #account(chunk: Uint8Array): void {
     if (!this.#decoder.unfinished) this.#lineSince = undefined;
     else if (chunk.includes(0x0a)) this.#lineSince = this.#activeAt;
     else this.#lineSince ??= this.#activeAt;
     const change = this.#decoder.pendingBytes - this.#unfinished;
     this.#unfinished += change;
-    return this.options.onUnfinished(change);
+    this.options.onUnfinished(change);
   }
 }
