@@ -127,7 +127,14 @@ export class LanSockets implements Disposable {
 
   #wanted(): LanInterface[] {
     const { network, only } = this.#options;
-    const interfaces = network.interfaces();
+    let interfaces: LanInterface[];
+    try {
+      interfaces = network.interfaces();
+      this.#problems.delete("list");
+    } catch (error) {
+      this.#report("list", `Cannot list the network interfaces: ${messageOf(error)}`);
+      return [...this.#links.values()].map(({ lan }) => lan);
+    }
     if (only.length === 0) return interfaces;
     for (const address of only) {
       const concern = `interface ${address}`;

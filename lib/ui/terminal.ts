@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import process from "node:process";
 import type { Clock } from "../base/clock.ts";
@@ -98,6 +99,8 @@ export class TerminalInterface {
       const text = eventText(event, style);
       if (event.type === "peer_up" || event.type === "peer_down") this.#notices.add(text);
       else this.print(text);
+      // A terminal that is slower than the peers makes them wait.
+      if (process.stdout.writableNeedDrain) await once(process.stdout, "drain");
     }
   }
 
