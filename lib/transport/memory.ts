@@ -8,6 +8,9 @@ import type { Listener, Stream, Transport } from "./stream.ts";
 /** Datagrams that wait at one socket; more are dropped, as a kernel does. */
 const RECEIVE_QUEUE = 1024;
 
+/** The first of the ports that are given out (RFC 6335, section 6). */
+const FIRST_EPHEMERAL_PORT = 49152;
+
 /** One interface of a host in memory: an address in a LAN. */
 export interface MemoryInterface extends LanInterface {
   /** Multicast reaches the hosts whose interfaces name the same LAN. */
@@ -59,9 +62,10 @@ export class MemoryNetwork {
       this.#groups.some((group) => group.includes(a) && group.includes(b));
   }
 
-  /** @internal */
-  owner(address: string): MemoryHost | undefined {
-    return this.#hosts.find((host) => host.has(address));
+  /** @internal Whom `from` reaches by `address`. */
+  owner(address: string, from: MemoryHost): MemoryHost | undefined {
+    if (from.has(address)) return from;
+    return isLoopback(address) ? undefined : this.#hosts.find((host) => host.has(address));
   }
 
   /** @internal Connects two ends; the caller hands the second one to its listener. */
@@ -84,7 +88,9 @@ export class MemoryNetwork {
   deliver(sender: MemoryHost, bytes: Uint8Array, from: SocketAddress, to: SocketAddress): void {
     const lan = sender.lanOf(from.hostname);
     const copy = bytes.slice();
-    for (const host of this.#hosts) {
+    const staysHere = isLoopback(from.hostname) || isLoopback(to.hostname) ||
+      sender.has(to.hostname);
+    for (const host of staysHere ? [sender] : this.#hosts) {
       if (!this.reachable(sender, host) || this.random.float() < this.dropRate) continue;
       const arrive = () => {
         for (const socket of host.sockets) {
@@ -102,7 +108,7 @@ export class MemoryHost {
   /** @internal */
   readonly sockets = new Set<MemorySocket>();
   readonly #listeners = new Map<number, MemoryListener>();
-  #nextPort = 49152;
+  #nextPort = FIRST_EPHEMERAL_PORT;
 
   constructor(
     private readonly network: MemoryNetwork,
@@ -124,7 +130,7 @@ export class MemoryHost {
       interfaces: () => this.interfaces,
       open: (address) => {
         if (!this.has(address)) throw new Error("Cannot assign requested address");
-        return this.#socket({ hostname: address, port: this.#nextPort++ });
+        return this.#socket({ hostname: address, port: this.#freePort() });
       },
       openGroup: (port) => this.#socket({ hostname: "0.0.0.0", port }),
     };
@@ -140,6 +146,16 @@ export class MemoryHost {
     return this.interfaces.find((candidate) => candidate.address === address)?.lan;
   }
 
+  /** A port that nobody listens on: the dynamic ones of RFC 6335, in turn. */
+  #freePort(): number {
+    let port: number;
+    do {
+      port = this.#nextPort++;
+      if (this.#nextPort > 65535) this.#nextPort = FIRST_EPHEMERAL_PORT;
+    } while (this.#listeners.has(port));
+    return port;
+  }
+
   #socket(address: SocketAddress): MemorySocket {
     const socket = new MemorySocket(this, this.network, address);
     this.sockets.add(socket);
@@ -147,7 +163,7 @@ export class MemoryHost {
   }
 
   #listen(address: SocketAddress): Listener {
-    const port = address.port === 0 ? this.#nextPort++ : address.port;
+    const port = address.port === 0 ? this.#freePort() : address.port;
     if (this.#listeners.has(port)) throw new Error("Address already in use");
     const listener = new MemoryListener(
       { hostname: address.hostname, port },
@@ -161,14 +177,20 @@ export class MemoryHost {
     signal.throwIfAborted();
     const clock = this.network.clock;
     if (this.network.delayMs > 0) await clock.sleep(this.network.delayMs, signal);
-    const owner = this.network.owner(address.hostname);
+    const owner = this.network.owner(address.hostname, this);
     // Nobody answers across a partition: only giving up ends the attempt, as with TCP.
     while (owner === undefined || !this.network.reachable(this, owner)) {
       await clock.sleep(1000, signal);
     }
     const listener = owner.#listeners.get(address.port);
-    if (listener === undefined) throw new Error("Connection refused");
-    const local = { hostname: this.interfaces[0].address, port: this.#nextPort++ };
+    if (listener === undefined || !listener.accepts(address.hostname)) {
+      throw new Error("Connection refused");
+    }
+    const source = owner === this
+      ? address.hostname
+      : this.interfaces.find((candidate) => !isLoopback(candidate.address))?.address;
+    if (source === undefined) throw new Error("Network is unreachable");
+    const local = { hostname: source, port: this.#freePort() };
     const { near, far } = this.network.connect(this, local, owner, address);
     listener.arrive(far);
     return near;
@@ -181,6 +203,11 @@ class MemoryListener implements Listener {
   #closed = false;
 
   constructor(readonly address: SocketAddress, private readonly onClose: () => void) {}
+
+  /** Whether a stream to the host's address `hostname` is for this listener. */
+  accepts(hostname: string): boolean {
+    return this.address.hostname === "0.0.0.0" || this.address.hostname === hostname;
+  }
 
   arrive(stream: Stream): void {
     this.#waiting.push(stream);
@@ -238,13 +265,14 @@ class MemoryStream implements Stream {
     if (this.#closed) return;
     this.#closed = true;
     this.outgoing.end();
-    this.incoming.break(new Error("Stream is closed"));
+    this.incoming.break(new Error("Stream is closed"), new Error("Connection reset by peer"));
     this.onClose();
   }
 
   reset(): void {
+    const error = new Error("Connection reset by peer");
     for (const stream of [this, this.peer]) {
-      stream.incoming.break(new Error("Connection reset by peer"));
+      stream.incoming.break(error, error);
       stream.onClose();
     }
   }
@@ -255,7 +283,8 @@ class MemoryStream implements Stream {
 }
 
 class MemorySocket implements GroupSocket {
-  readonly #memberships: { group: string; lan: string | undefined }[] = [];
+  /** A membership belongs to the device: it does not come back with the device's address. */
+  readonly #memberships: { group: string; device: MemoryInterface }[] = [];
   readonly #queue: { bytes: Uint8Array; from: SocketAddress }[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
@@ -271,7 +300,9 @@ class MemorySocket implements GroupSocket {
     if (to.port !== this.address.port) return false;
     return to.hostname === this.address.hostname ||
       (this.address.hostname === "0.0.0.0" && this.host.has(to.hostname)) ||
-      this.#memberships.some((entry) => entry.group === to.hostname && entry.lan === lan);
+      this.#memberships.some(({ group, device }) =>
+        group === to.hostname && device.lan === lan && this.host.interfaces.includes(device)
+      );
   }
 
   arrive(bytes: Uint8Array, from: SocketAddress): void {
@@ -302,8 +333,11 @@ class MemorySocket implements GroupSocket {
   }
 
   join(group: string, interfaceAddress: string): Promise<void> {
-    if (!this.host.has(interfaceAddress)) return Promise.reject(new Error("No such device"));
-    this.#memberships.push({ group, lan: this.host.lanOf(interfaceAddress) });
+    const device = this.host.interfaces.find(({ address }) => address === interfaceAddress);
+    if (device === undefined) return Promise.reject(new Error("No such device"));
+    if (!this.#memberships.some((entry) => entry.group === group && entry.device === device)) {
+      this.#memberships.push({ group, device });
+    }
     return Promise.resolve();
   }
 
@@ -316,4 +350,8 @@ class MemorySocket implements GroupSocket {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith("127.");
 }

@@ -12,7 +12,7 @@ export class MemoryPipe {
   /** Bytes that were written and not read, those still on their way included. */
   #held = 0;
   #ended = false;
-  #error: Error | undefined;
+  #error: { readonly reader: Error; readonly writer: Error } | undefined;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
   /** What is on its way, in order. */
@@ -29,11 +29,12 @@ export class MemoryPipe {
   ) {}
 
   async write(bytes: Uint8Array): Promise<number> {
-    while (this.#held >= CAPACITY && this.#error === undefined) {
+    while (this.#held >= CAPACITY && this.#error === undefined && !this.#ended) {
       await new Promise<void>((resolve) => this.#wakeWriter = resolve);
     }
-    if (this.#error !== undefined) throw this.#error;
+    if (this.#error !== undefined) throw this.#error.writer;
     if (this.#ended) throw new Error("Broken pipe");
+    if (bytes.length === 0) return 0;
     const taken = bytes.slice(0, CAPACITY - this.#held);
     this.#held += taken.length;
     this.#deliver(() => this.#chunks.push(taken));
@@ -42,7 +43,7 @@ export class MemoryPipe {
 
   async read(buffer: Uint8Array): Promise<number | null> {
     while (this.#chunks.length === 0) {
-      if (this.#error !== undefined) throw this.#error;
+      if (this.#error !== undefined) throw this.#error.reader;
       if (this.#ended && this.#arrivals.length === 0) return null;
       await new Promise<void>((resolve) => this.#wakeReader = resolve);
     }
@@ -56,16 +57,17 @@ export class MemoryPipe {
     return count;
   }
 
-  /** No more bytes follow. */
+  /** No more bytes follow: a write under way is rejected. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#wakeWriter?.();
     this.#deliver(() => {});
   }
 
-  /** Breaks the direction: bytes that were not read are lost. */
-  break(error: Error): void {
-    this.#error ??= error;
+  /** Breaks the direction, and says so to either end: bytes that were not read are lost. */
+  break(reader: Error, writer: Error): void {
+    this.#error ??= { reader, writer };
     this.#chunks = [];
     this.#wakeReader?.();
     this.#wakeWriter?.();
