@@ -24,27 +24,42 @@ const MIN_TAG_DIGITS = 4;
  */
 export function resolveTarget(known: KnownPeers, target: string): Peer {
   const candidates = new Map(known.named(target).map((peer) => [peer.key, peer]));
+  const others: Peer[] = [];
   for (let at = target.indexOf("~"); at >= 0; at = target.indexOf("~", at + 1)) {
     const tag = target.slice(at + 1);
     for (const peer of known.named(target.slice(0, at))) {
       if (hasTag(peer, tag)) candidates.set(peer.key, peer);
+      else if (peer.addresses.some(({ address }) => formatAddress(address) === tag)) {
+        others.push(peer);
+      }
     }
   }
-  const [first, second] = candidates.values();
+  // An address belongs first to whom it is tried first for.
+  if (candidates.size === 0) { for (const peer of others) candidates.set(peer.key, peer); }
+  // Two registrations of one place, as a version 1 peer that came back leaves them, are one here.
+  const places = new Map([...candidates.values()].map((peer) => [placeOf(peer), peer]));
+  const [first, second] = places.values();
   if (first === undefined) {
     throw new UnknownPeerError(target, nearest(target, known.peers().map(({ label }) => label)));
   }
   if (second === undefined) return first;
-  // Addresses last: they tell peers apart whose labels are chosen to look like one another.
-  const labels = [...candidates.values()].map(({ label, addresses }) =>
-    label === target ? `${label}~${formatAddress(addresses[0].address)}` : label
-  );
-  throw new AmbiguousPeerError(target, labels);
+  // Addresses tell peers apart whose labels are chosen to look like one another.
+  const labels = [...places.values()].map(({ label }) => label);
+  const choices = [...places.values()].map(({ label, nickname, addresses }) => {
+    const isPlain = label !== target && labels.indexOf(label) === labels.lastIndexOf(label);
+    return isPlain ? label : `${nickname}~${formatAddress(addresses[0].address)}`;
+  });
+  throw new AmbiguousPeerError(target, choices);
 }
 
-function hasTag({ instance, addresses }: Peer, tag: string): boolean {
+function hasTag({ instance, addresses: [first] }: Peer, tag: string): boolean {
   if (instance !== undefined && tag.length >= MIN_TAG_DIGITS && instance.startsWith(tag)) {
     return true;
   }
-  return addresses.some(({ address }) => formatAddress(address) === tag);
+  return formatAddress(first.address) === tag;
+}
+
+/** Where sending to a peer ends at first, and under which name. */
+function placeOf({ nickname, addresses: [first] }: Peer): string {
+  return JSON.stringify([nickname, formatAddress(first.address)]);
 }
