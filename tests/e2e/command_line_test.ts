@@ -10,7 +10,7 @@ async function outcome(options: ProgramOptions) {
 }
 
 const badOptions: [args: string[], ...named: string[]][] = [
-  [["--nick", "alice"], "--nick", "--nickname"],
+  [["--nicknam", "alice"], "--nicknam", "--nickname"],
   [["-n", "alice", "--mode", "lan"], "--mode", "lan", "local", "internet", "both"],
   [["-n", "alice", "--port", "70000"], "--port", "70000", "65535"],
   [["-n", "alice", "--port", "http"], "--port", "http", "65535"],

@@ -69,13 +69,25 @@ namespaceTest("two networks of one host are both served, and a peer on both is o
   const { peers } = await alice.waitFor({ event: "peers", ref: 2 });
   assert.equal((peers as unknown[]).length, 1, JSON.stringify(peers));
   assert.equal(alice.all({ event: "peer_up" }).length, 1);
-  // One of both networks fails: the peer stays, and is reached by the other.
+  // One of both networks fails: the peer stays, and once its silence there is noticed, messages
+  // take the other way.
   const from = alice.mark();
   await right.ip("link", "set", "eth0", "down");
-  await alice.send({ command: "send", to: "bob", content: "two", ref: 3 });
+  for (let ref = 3, addresses = 2; addresses > 1; ref++) {
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    await alice.send({ command: "peers", ref });
+    const [bobNow] = (await alice.waitFor({ event: "peers", ref })).peers as Listed[];
+    addresses = bobNow.addresses.length;
+    assert.ok(ref < 100, "the address that fell silent is still known");
+  }
+  await alice.send({ command: "send", to: "bob", content: "two" });
   await bob.waitFor({ event: "message", content: "two" });
   assert.deepEqual(alice.all({ event: "peer_down" }, from), []);
 });
+
+interface Listed {
+  readonly addresses: readonly unknown[];
+}
 
 namespaceTest("--interface narrows discovery down to one network", async () => {
   await using network = new Network();

@@ -72,7 +72,7 @@ Deno.test("the commands of version 1 work, and wrong ones are explained", async 
   await client.write("\n   \n");
   await said("/peers", /./);
   await client.write("/q\n");
-  assert.equal((await client.exited()).code, 0);
+  assert.equal((await client.exited()).code, 1, "a command failed");
 });
 
 for (const command of ["/quit", "/exit", "/q"]) {

@@ -20,6 +20,7 @@ Deno.test({
     await using terminal = start(alice);
     await using friend = startClient(bob, { args: LOOPBACK });
     await friend.waitFor({ event: "peer_up", nickname: alice });
+    await terminal.waitForOutput(/> /);
     await terminal.type("/send somebody half a sen");
     await terminal.waitForScreen("the typed text", (rows) => /half a sen$/.test(rows.at(-1)!));
     const prompt = terminal.screen.rows.at(-1)!;
@@ -43,6 +44,36 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a typed line of several rows stays whole when a message arrives",
+  ignore,
+  async fn() {
+    const [alice, bob] = [unique("alice"), unique("bob")];
+    await using terminal = start(alice);
+    await using friend = startClient(bob, { args: LOOPBACK });
+    await friend.waitFor({ event: "peer_up", nickname: alice });
+    await terminal.waitForOutput(/> /);
+    const typed = `/send ${bob} ${"0123456789".repeat(20)}`;
+    const isWhole = (rows: string[]) => {
+      const text = rows.join("");
+      return text.endsWith(typed) && text.indexOf(typed) === text.lastIndexOf(typed);
+    };
+    await terminal.type(typed);
+    await terminal.waitForScreen("the typed line", isWhole);
+    for (const content of ["one", "two"]) {
+      await friend.send({ command: "send", to: alice, content });
+      await terminal.waitForScreen(
+        `message ${content} above the typed line`,
+        (rows) => rows.some((row) => row.endsWith(`${bob}: ${content}`)) && isWhole(rows),
+      );
+    }
+    await terminal.type("\r");
+    await friend.waitFor({ event: "message", content: "0123456789".repeat(20) });
+    await terminal.type("/quit\r");
+    assert.equal((await terminal.exited()).code, 0);
+  },
+});
+
+Deno.test({
   name: "a terminal lists the peers with where they are and how they were found",
   ignore,
   async fn() {
@@ -57,11 +88,11 @@ Deno.test({
       "a row for the peer",
       (rows) =>
         rows.some((row) =>
-          row.includes(bob) && row.includes(`127.0.0.1:${port}`) && /lan/i.test(row)
+          row.includes(bob) && row.includes(`127.0.0.1:${port}`) && /lan|local network/i.test(row)
         ),
     );
     await terminal.type("\x04");
-    assert.equal((await terminal.exited()).code, 0, "end of input quits");
+    assert.equal((await terminal.exited()).code, 0, `end of input quits: ${terminal.output}`);
   },
 });
 
@@ -78,6 +109,9 @@ Deno.test({
     await terminal.exited();
   },
 });
+
+// deno-lint-ignore no-control-regex
+const COLOUR = /\u001b\[[0-9;]*m/;
 
 /** What a hostile text must not become. */
 const HARMFUL: [name: string, text: string][] = [
@@ -142,8 +176,11 @@ Deno.test({
     await using plain = new Terminal({ args, env: { NO_COLOR: "1" } });
     await plain.type("/help\r");
     await plain.waitForOutput(/\/quit/);
-    assert.ok(!plain.output.includes("\u001b[3"), JSON.stringify(plain.output));
     await plain.type("/quit\r");
     await plain.exited();
+    assert.doesNotMatch(plain.output, COLOUR, JSON.stringify(plain.output));
+    await using coloured = new Terminal({ args });
+    await coloured.type("/help\r");
+    await coloured.waitForOutput(COLOUR);
   },
 });
