@@ -64,7 +64,9 @@ function parseSend(rest: string): Command {
     return { kind: "send", to: quoted[1].replace(/\\(.)/gs, "$1"), content: quoted[2] };
   }
   const plain = /^(\S+)\s+(.+)$/s.exec(rest);
-  if (plain === null) return { kind: "mistake", message: SEND_USAGE };
+  // A quoted nickname and nothing else: its parts are not nickname and message.
+  const isLone = /^"(?:[^"\\]|\\.)+"$/s.test(rest);
+  if (plain === null || isLone) return { kind: "mistake", message: SEND_USAGE };
   return { kind: "send", to: plain[1], content: plain[2] };
 }
 

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Command, HELP, parseCommand, quoteTarget } from "../../lib/ui/commands.ts";
+import { isNickname } from "../../lib/wire/nickname.ts";
+import { unicode } from "../wire/arbitraries.ts";
+
+const send = (to: string, content: string): Command => ({ kind: "send", to, content });
+
+const UNDERSTOOD: [line: string, command: Command][] = [
+  ["", { kind: "nothing" }],
+  [" \t ", { kind: "nothing" }],
+  ["/peers", { kind: "peers" }],
+  ["  /peers  ", { kind: "peers" }],
+  ["/peers now", { kind: "peers" }],
+  ["/quit", { kind: "quit" }],
+  ["/exit", { kind: "quit" }],
+  ["/q", { kind: "quit" }],
+  ["/help", { kind: "help" }],
+  ["/h", { kind: "help" }],
+  ["/send bob hi", send("bob", "hi")],
+  ["/send bob hi there, /quit", send("bob", "hi there, /quit")],
+  ["/send  bob \t hi  there ", send("bob", "hi  there")],
+  ["/send bob~aaaa hi", send("bob~aaaa", "hi")],
+  ["/send bob \u001b[2J", send("bob", "\u001b[2J")],
+  ['/send "bob smith" hi', send("bob smith", "hi")],
+  ['/send "bob" "hi"', send("bob", '"hi"')],
+  ['/send "a \\"b\\" \\\\c" hi', send('a "b" \\c', "hi")],
+  ['/send a"b hi', send('a"b', "hi")],
+  ["/send a\\b hi", send("a\\b", "hi")],
+  ["/send жора привет", send("жора", "привет")],
+  ["/send 😀 😀", send("😀", "😀")],
+];
+
+Deno.test("commands are understood as PROTOCOL 4 has them", () => {
+  for (const [line, command] of UNDERSTOOD) assert.deepEqual(parseCommand(line), command, line);
+});
+
+const MISTAKES: [line: string, message: RegExp][] = [
+  ["hello", /^Commands must start with \//],
+  ["peers", /^Commands must start with \//],
+  ["\\send bob hi", /^Commands must start with \//],
+  ["/", /^Unknown command \/; .*\/help/],
+  ["/frobnicate", /^Unknown command \/frobnicate; \/help lists the commands$/],
+  ["/sned bob hi", /^Unknown command \/sned; did you mean \/send\? \/help/],
+  ["/PEERS", /^Unknown command \/PEERS; did you mean \/peers\? \/help/],
+  ["/toString", /^Unknown command \/toString; \/help/],
+  ["/__proto__", /^Unknown command \/__proto__; \/help/],
+  [`/${"x".repeat(100)}`, /^Unknown command \/x{39}…; \/help/],
+  ["/send", /^Usage: \/send <nickname> <message>$/],
+  ["/send bob", /^Usage: \/send <nickname> <message>$/],
+  ["/send bob   ", /^Usage: \/send <nickname> <message>$/],
+  ['/send "bob"', /^Usage: \/send <nickname> <message>$/],
+  ['/send "bob smith"', /^Usage: \/send <nickname> <message>$/],
+];
+
+Deno.test("what is no command is answered with what to do", () => {
+  for (const [line, message] of MISTAKES) {
+    const command = parseCommand(line);
+    assert.equal(command.kind, "mistake", line);
+    if (command.kind === "mistake") assert.match(command.message, message);
+  }
+});
+
+Deno.test("the help names every command", () => {
+  for (const name of ["/peers", "/send", "/help", "/h", "/quit", "/exit", "/q"]) {
+    assert.match(HELP, new RegExp(`(^|\\s)${name}([\\s,]|$)`), name);
+  }
+});
+
+Deno.test("no line makes the parser throw or take long", () => {
+  const parts = fc.constantFrom(
+    "/",
+    "send",
+    '"',
+    "\\",
+    " ",
+    "\n",
+    "\t",
+    "\u2028",
+    "bob",
+    "\0",
+    "é",
+  );
+  const lines = fc.oneof(
+    unicode(40),
+    fc.array(parts, { maxLength: 30 }).map((some) => some.join("")),
+    fc.array(parts, { maxLength: 30 }).map((some) => `/send ${some.join("")}`),
+  );
+  fc.assert(
+    fc.property(lines, (line) => {
+      const command = parseCommand(line);
+      if (command.kind === "send") assert.ok(command.to !== "" && command.content !== "");
+    }),
+    { numRuns: 1000 },
+  );
+  for (const long of ['"', "\\", '" ', "a ", '\\"', "/"]) {
+    const started = performance.now();
+    parseCommand(`/send "${long.repeat(500_000 / long.length)}`);
+    parseCommand(`/send "x"${long.repeat(500_000 / long.length)}`);
+    assert.ok(performance.now() - started < 5000, `half a megabyte of ${long}`);
+  }
+});
+
+Deno.test("every nickname and label can be typed as it is quoted", () => {
+  const nickname = fc.oneof(
+    unicode(20),
+    fc.array(fc.constantFrom('"', "\\", " ", "a", "~", "\u3000", "\u00a0"), { maxLength: 10 })
+      .map((some) => some.join("")),
+  ).filter(isNickname);
+  const content = unicode(20).map((text) => text.trim()).filter((text) => text !== "");
+  fc.assert(
+    fc.property(nickname, content, (to, text) => {
+      for (const target of [to, `${to}~aaaa`]) {
+        assert.deepEqual(parseCommand(`/send ${quoteTarget(target)} ${text}`), send(target, text));
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
