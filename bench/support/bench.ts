@@ -8,6 +8,8 @@ export interface Row {
   readonly compared?: string;
   /** What the project asks of it, and whether this run was within that. */
   readonly target?: Target;
+  /** What did not arrive; the run then fails when all the rest is measured. */
+  readonly lost?: string;
 }
 
 /** A goal. Missing it is shown and never fails a run: other programs share the processor. */

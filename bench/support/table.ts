@@ -2,10 +2,10 @@ import type { Row } from "./bench.ts";
 
 /** Writes rows below one another in columns that line up. */
 export function formatTable(rows: readonly Row[]): string {
-  const cells = rows.map(({ what, measured, compared, target }) => [
+  const cells = rows.map(({ what, measured, compared, target, lost }) => [
     what,
     measured,
-    compared ?? "",
+    lost === undefined ? compared ?? "" : `LOST: ${lost}`,
     target === undefined ? "" : `${target.text}: ${target.met ? "met" : "MISSED"}`,
   ]);
   const widths = [0, 1, 2, 3].map((column) => Math.max(...cells.map((row) => row[column].length)));

@@ -1,0 +1,93 @@
+import { below, type Bench, type Row } from "./support/bench.ts";
+import { numberedContent } from "./support/numbered.ts";
+import { type Pair, startPair } from "./support/pair.ts";
+import type { PipedProgram } from "./support/piped_program.ts";
+import { median, percentile } from "./support/statistics.ts";
+import { milliseconds, times } from "./support/table.ts";
+import type { Workspace } from "./support/workspace.ts";
+
+/** From keyboard to peer with the original, in milliseconds, on a machine with two shared cores. */
+const ORIGINAL_MS = 0.36;
+const MESSAGES = 2000;
+/** Messages before the clock runs: the first ones open the connection and compile the code. */
+const WARM_UP = 200;
+
+/** One message at a time on an open connection, from standard input to standard output. */
+export const latency: Bench = {
+  name: "latency",
+  title: "one message at a time on an open connection, standard input to standard output",
+  run: measure,
+};
+
+async function measure(workspace: Workspace): Promise<Row[]> {
+  await using pair = await startPair(workspace);
+  await using receiver = workspace.startSupport("bare_path.ts", "receive");
+  await using sender = workspace.startSupport("bare_path.ts", "send", await receiver.line());
+  void drain(pair.alice);
+  const parlance: number[] = [];
+  const bare: number[] = [];
+  for (let number = 0; number < WARM_UP + MESSAGES; number++) {
+    const throughClients = await oneMessage(pair, number);
+    const throughPipes = await oneLine(sender, receiver, number);
+    if (number < WARM_UP) continue;
+    parlance.push(throughClients);
+    bare.push(throughPipes);
+  }
+  const middle = median(parlance);
+  return [
+    {
+      what: "Parlance, median",
+      measured: milliseconds(middle),
+      compared: `the original: ${milliseconds(ORIGINAL_MS)}; ${times(middle, ORIGINAL_MS)}`,
+      target: below(middle, 1, "ms"),
+    },
+    { what: "Parlance, 95 %", measured: milliseconds(percentile(parlance, 0.95)) },
+    {
+      what: "bare: pipe, Deno.Conn, pipe; median",
+      measured: milliseconds(median(bare)),
+      compared: `Parlance is ${times(middle, median(bare))}`,
+    },
+    { what: "bare, 95 %", measured: milliseconds(percentile(bare, 0.95)) },
+  ];
+}
+
+/** Milliseconds from the command at alice to the event at bob. */
+async function oneMessage(pair: Pair, number: number): Promise<number> {
+  const { alice, bob, aliceName, bobName } = pair;
+  const content = numberedContent(number);
+  const line = `${JSON.stringify({ command: "send", to: bobName, content })}\n`;
+  const bytes = new TextEncoder().encode(line);
+  const startedAt = performance.now();
+  void alice.write(bytes);
+  const event = await bob.event({ event: "message", from: aliceName });
+  const took = performance.now() - startedAt;
+  if (event.content !== content) {
+    throw new Error(`Expected message ${number}, not ${event.content}`);
+  }
+  return took;
+}
+
+/** The same between two programs that only copy. */
+async function oneLine(
+  sender: PipedProgram,
+  receiver: PipedProgram,
+  number: number,
+): Promise<number> {
+  const content = numberedContent(number);
+  const bytes = new TextEncoder().encode(`${content}\n`);
+  const startedAt = performance.now();
+  void sender.write(bytes);
+  const line = await receiver.line();
+  const took = performance.now() - startedAt;
+  if (line !== content) throw new Error(`Expected line ${number}, not ${line}`);
+  return took;
+}
+
+/** Reads what nobody waits for, so that the program never has to. */
+async function drain(program: PipedProgram): Promise<void> {
+  try {
+    for (;;) await program.line();
+  } catch {
+    // It has ended.
+  }
+}

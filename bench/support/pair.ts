@@ -1,0 +1,35 @@
+import type { PipedProgram } from "./piped_program.ts";
+import { unique, type Workspace } from "./workspace.ts";
+
+/** Two clients on this machine that know each other. */
+export interface Pair extends AsyncDisposable {
+  readonly alice: PipedProgram;
+  readonly bob: PipedProgram;
+  readonly aliceName: string;
+  readonly bobName: string;
+}
+
+/** Starts two clients and waits until they know each other. */
+export async function startPair(workspace: Workspace): Promise<Pair> {
+  await using parts = new AsyncDisposableStack();
+  const [aliceName, bobName] = [unique("alice"), unique("bob")];
+  const alice = parts.use(workspace.startClient(aliceName));
+  const bob = parts.use(workspace.startClient(bobName));
+  await alice.event({ event: "peer_up", nickname: bobName });
+  await bob.event({ event: "peer_up", nickname: aliceName });
+  const owned = parts.move();
+  return {
+    alice,
+    bob,
+    aliceName,
+    bobName,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Objects on lines that came as bytes. */
+export function parseLines(chunks: readonly Uint8Array[]): Record<string, unknown>[] {
+  const decoder = new TextDecoder();
+  const text = chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join("");
+  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+}
