@@ -59,6 +59,8 @@ export class PeerRegistry {
   readonly #byInstance = new Map<string, Entry>();
   readonly #byLanAddress = new Map<string, Entry>();
   readonly #byPeerId = new Map<string, Entry>();
+  /** By listed address and nickname; of several runs there the first one. */
+  readonly #byListing = new Map<string, Entry>();
   readonly #lanPeersOfHost = new Map<string, number>();
   readonly #byNickname = new Map<string, Set<Entry>>();
   /** How many peers would have the label `nickname~tag`. */
@@ -102,17 +104,16 @@ export class PeerRegistry {
     const { address, nickname } = sighting;
     const at = formatAddress(address);
     const holder = this.#byLanAddress.get(at);
-    let entry = this.#match(sighting, holder);
+    let entry = this.#match(sighting);
     if (entry !== undefined && entry.nickname !== nickname) {
       // Only from where it is already known: else anybody could rename anybody by its instance.
       if (holder !== entry) {
         return this.refusals.add("announce of a known instance with another nickname", () => at);
       }
-      // A version 1 peer under a new name, or a version 2 peer that was restarted as another.
       this.#drop(entry, "left");
-      entry = undefined;
+      entry = this.#match(sighting);
     } else if (holder !== undefined && holder !== entry) {
-      // Another run behind an address that can belong to one peer only.
+      // Another run, or another name, behind an address that can belong to one peer only.
       this.#removeAddress(holder, (known) => known.via === "lan" && sameAs(known, address), "left");
     }
     const known = entry?.addresses.find(({ via, address: other }) =>
@@ -159,11 +160,12 @@ export class PeerRegistry {
 
   /** Takes a bootstrap server's whole list: peers that are not in it have left. */
   listed(sightings: readonly BootstrapSighting[]): void {
-    const listed = new Set(sightings.map(({ peerId }) => peerId));
-    for (const peerId of [...this.#byPeerId.keys()]) {
-      if (!listed.has(peerId)) this.#removeListed(peerId, "left");
-    }
-    for (const sighting of sightings.slice(0, MAX_BOOTSTRAP_PEERS)) this.#sawInList(sighting);
+    const taken = sightings.slice(0, MAX_BOOTSTRAP_PEERS);
+    const before = [...this.#byPeerId.keys()];
+    // First who is there: a peer that registered anew must not leave in between.
+    for (const sighting of taken) this.#sawInList(sighting);
+    const listed = new Set(taken.map(({ peerId }) => peerId));
+    for (const peerId of before) if (!listed.has(peerId)) this.#removeListed(peerId, "left");
   }
 
   /** Forgets what the bootstrap server told, because it has been silent for too long. */
@@ -191,24 +193,36 @@ export class PeerRegistry {
       if (listed.nickname === nickname && sameAs(known, address)) return this.#touch(known);
       this.#removeListed(peerId, "left");
     }
-    const holder = this.#byLanAddress.get(formatAddress(address));
-    const entry = this.#match(sighting, holder);
-    const usable = entry?.nickname === nickname ? entry : undefined;
-    if (usable !== undefined && usable.addresses.length >= MAX_ADDRESSES) return;
-    this.#add(usable, sighting, { address, via: "bootstrap", peerId, ...this.#time() });
+    let own: LanSighting = sighting;
+    let entry = this.#match(own);
+    if (entry !== undefined && entry.nickname !== nickname) {
+      // Anybody may register with anybody's instance: under another name it proves nothing.
+      own = { ...sighting, instance: undefined };
+      entry = this.#match(own);
+    }
+    if (entry !== undefined && entry.addresses.length >= MAX_ADDRESSES) {
+      return this.refusals.add(
+        `address above the limit of ${MAX_ADDRESSES} of one peer`,
+        () => formatAddress(address),
+      );
+    }
+    this.#add(entry, own, { address, via: "bootstrap", peerId, ...this.#time() });
   }
 
-  /** The entry that a sighting belongs to: by instance, else by the LAN address it names. */
-  #match({ instance, nickname }: LanSighting, holder: Entry | undefined): Entry | undefined {
+  /**
+   * The entry that a sighting belongs to: by its instance, even under another nickname; else by
+   * address and nickname, where one of the two has no instance (two are two runs).
+   */
+  #match({ instance, nickname, address }: LanSighting): Entry | undefined {
     const own = instance === undefined ? undefined : this.#byInstance.get(instance);
     if (own !== undefined) return own;
-    if (holder === undefined) return undefined;
-    // An entry of another run is another peer; without an instance the name has to agree.
-    if (instance !== undefined && holder.instance !== undefined) return undefined;
-    if (holder.instance !== undefined || instance !== undefined) {
-      return holder.nickname === nickname ? holder : undefined;
-    }
-    return holder;
+    const candidates = [
+      this.#byLanAddress.get(formatAddress(address)),
+      this.#byListing.get(listing(nickname, address)),
+    ];
+    return candidates.find((entry) =>
+      entry?.nickname === nickname && (instance === undefined || entry.instance === undefined)
+    );
   }
 
   #add(entry: Entry | undefined, sighting: LanSighting, address: KnownAddress): void {
@@ -234,7 +248,11 @@ export class PeerRegistry {
     const index = lan ? entry.addresses.findIndex(({ via }) => via !== "lan") : -1;
     entry.addresses.splice(index < 0 ? entry.addresses.length : index, 0, address);
     if (lan) this.#byLanAddress.set(formatAddress(address.address), entry);
-    if (address.peerId !== undefined) this.#byPeerId.set(address.peerId, entry);
+    if (address.peerId !== undefined) {
+      this.#byPeerId.set(address.peerId, entry);
+      const listed = listing(entry.nickname, address.address);
+      if (!this.#byListing.has(listed)) this.#byListing.set(listed, entry);
+    }
     if (isNew) this.emit({ type: "peer_up", peer: this.#snapshot(entry) });
   }
 
@@ -263,7 +281,10 @@ export class PeerRegistry {
     const last = this.#snapshot(entry);
     entry.addresses = entry.addresses.filter((known) => !removed.includes(known));
     for (const { via, address, peerId } of removed) {
-      if (peerId !== undefined) this.#byPeerId.delete(peerId);
+      if (peerId !== undefined) {
+        this.#byPeerId.delete(peerId);
+        this.#unlist(entry, address);
+      }
       if (via !== "lan") continue;
       this.#byLanAddress.delete(formatAddress(address));
       const left = (this.#lanPeersOfHost.get(address.hostname) ?? 1) - 1;
@@ -278,6 +299,13 @@ export class PeerRegistry {
     named.delete(entry);
     if (named.size === 0) this.#byNickname.delete(entry.nickname);
     this.emit({ type: "peer_down", peer: last, reason });
+  }
+
+  /** Forgets that a list named `address` for `entry`, unless another registration still does. */
+  #unlist(entry: Entry, address: SocketAddress): void {
+    if (entry.addresses.some((known) => known.via !== "lan" && sameAs(known, address))) return;
+    const listed = listing(entry.nickname, address);
+    if (this.#byListing.get(listed) === entry) this.#byListing.delete(listed);
   }
 
   #touch(known: KnownAddress): void {
@@ -326,4 +354,8 @@ export class PeerRegistry {
 
 function sameAs(known: PeerAddress, address: SocketAddress): boolean {
   return formatAddress(known.address) === formatAddress(address);
+}
+
+function listing(nickname: string, address: SocketAddress): string {
+  return `${formatAddress(address)} ${nickname}`;
 }
