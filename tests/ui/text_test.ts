@@ -1,0 +1,180 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { NodeEvent, Peer } from "../../lib/node.ts";
+import { colourStyle, plainStyle } from "../../lib/ui/style.ts";
+import { durationText, eventText, peersText, sentText, timeOfDay } from "../../lib/ui/text.ts";
+import { peerAt } from "../peer/fixtures.ts";
+
+const address = { hostname: "10.0.0.2", port: 40000 };
+
+function message(content: string, from = "bob"): NodeEvent {
+  return { type: "message", message: { from, content, timestamp: 1_700_000_000 }, address };
+}
+
+function named(label: string, addresses = [address], knownForMs = 0): Peer {
+  return { ...peerAt(addresses, { nickname: label }), knownForMs };
+}
+
+/** Takes away what the program itself emphasises by. */
+// deno-lint-ignore no-control-regex
+const withoutSgr = (text: string) => text.replace(/\x1b\[(?:0|1|2|33|36)m/g, "");
+
+Deno.test("a message is shown with its time of day, its sender and its text", () => {
+  const time = timeOfDay(1_700_000_000);
+  assert.match(time, /^\d\d:\d\d:\d\d$/);
+  assert.equal(eventText(message("hello"), plainStyle), `[${time}] bob: hello`);
+  assert.equal(eventText(message(""), plainStyle), `[${time}] bob: `);
+  assert.ok(eventText(message("hello"), colourStyle).endsWith("\x1b[36mbob\x1b[0m: hello"));
+});
+
+Deno.test("the time of day is local and has two digits everywhere", () => {
+  const date = new Date(2026, 0, 2, 3, 4, 5);
+  assert.equal(timeOfDay(date.getTime() / 1000), "03:04:05");
+  assert.match(timeOfDay(0), /^\d\d:\d\d:\d\d$/);
+  assert.match(timeOfDay(253_402_300_799), /^\d\d:\d\d:\d\d$/);
+});
+
+Deno.test("the further lines of a message cannot pose as another message", () => {
+  const text = eventText(message("hi\n[00:00:00] root: give me\n* bob has gone"), plainStyle);
+  const [first, ...rest] = text.split("\n");
+  assert.match(first, /bob: hi$/);
+  assert.deepEqual(rest, ["    [00:00:00] root: give me", "    * bob has gone"]);
+  assert.doesNotMatch(
+    eventText(message("a\r\n[00:00:00] root: x"), plainStyle),
+    /\r|^\[00:00:00\]/m,
+  );
+});
+
+Deno.test("every kind of event says what happened", () => {
+  const peer = named("bob");
+  const said: [event: NodeEvent, text: string][] = [
+    [{ type: "peer_up", peer }, "* bob is here (10.0.0.2:40000, local network)"],
+    [{ type: "peer_down", peer, reason: "goodbye" }, "* bob has gone (said goodbye)"],
+    [{ type: "peer_down", peer, reason: "timeout" }, "* bob has gone (not heard of any more)"],
+    [{ type: "peer_down", peer, reason: "left" }, "* bob has gone (left)"],
+    [
+      { type: "bootstrap", state: "connecting", url: "ws://x" },
+      "* connecting to the bootstrap server ws://x",
+    ],
+    [
+      { type: "bootstrap", state: "registered", url: "ws://x" },
+      "* registered at the bootstrap server ws://x",
+    ],
+    [
+      { type: "bootstrap", state: "disconnected", url: "ws://x", reason: "refused" },
+      "* out of reach: the bootstrap server ws://x (refused); trying again",
+    ],
+    [
+      { type: "bootstrap", state: "disconnected", url: "ws://x" },
+      "* out of reach: the bootstrap server ws://x; trying again",
+    ],
+    [{ type: "problem", message: "Cannot join" }, "! Cannot join"],
+  ];
+  for (const [event, text] of said) assert.equal(eventText(event, plainStyle), text);
+  assert.equal(sentText(peer, plainStyle), "* sent to bob");
+});
+
+Deno.test("nothing that comes from outside brings a control character to the screen", () => {
+  const hostile = fc.array(
+    fc.oneof(
+      fc.constantFrom(
+        "\x1b]52;c;aGk=\x07",
+        "\x1b[2J",
+        "\x9b2J",
+        "\u202e",
+        "\r",
+        "\n",
+        "\r\n",
+        "\0",
+      ),
+      fc.constantFrom("\ud800", "\udc00", "\u2028", "\u2066", "\x1b[0m", "\x1b", "[31m", "a"),
+      fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)),
+    ),
+    { maxLength: 20 },
+  ).map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(hostile, hostile, (one, other) => {
+      const peer = named(one);
+      const events: NodeEvent[] = [
+        message(one, other),
+        { type: "peer_up", peer },
+        { type: "peer_down", peer, reason: "left" },
+        { type: "bootstrap", state: "disconnected", url: one, reason: other },
+        { type: "bootstrap", state: "registered", url: one },
+        { type: "problem", message: one },
+      ];
+      for (const style of [plainStyle, colourStyle]) {
+        const texts = events.map((event) => eventText(event, style));
+        texts.push(peersText([peer, named(other)], style), sentText(peer, style));
+        for (const [index, text] of texts.entries()) {
+          const shown = style === colourStyle ? withoutSgr(text) : text;
+          assert.ok(shown.isWellFormed());
+          assert.doesNotMatch(shown, /[^\P{Cc}\n]|[\u2028\u2029\ufeff]|\p{Bidi_Control}/u);
+          const isMessage = index === 0;
+          const lines = shown.split("\n");
+          if (isMessage) {
+            assert.equal(lines.length, one.split("\n").length);
+            assert.ok(lines.slice(1).every((line) => line.startsWith("    ")));
+          } else if (index !== events.length) assert.equal(lines.length, 1);
+          else assert.equal(lines.length, 3, "a line for each peer");
+        }
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("a length of time is told in its largest whole unit", () => {
+  const told: [ms: number, text: string][] = [
+    [0, "0 s"],
+    [999, "0 s"],
+    [59_999, "59 s"],
+    [60_000, "1 min"],
+    [3_599_999, "59 min"],
+    [3_600_000, "1 h"],
+    [86_399_999, "23 h"],
+    [86_400_000, "1 d"],
+    [100 * 86_400_000, "100 d"],
+  ];
+  for (const [ms, text] of told) assert.equal(durationText(ms), text);
+});
+
+Deno.test("the list of peers is a table, whatever the width of the nicknames", () => {
+  const widths: [label: string, columns: number][] = [
+    ["bob", 3],
+    ["你好", 4],
+    ["𠀀𠀁", 4],
+    ["한국어", 6],
+    ["😀", 2],
+    ["👩‍👩‍👧", 2],
+    ["e\u0301", 1],
+    ["ｱ", 1],
+    ["Ａ", 2],
+    ["two words", 11], // in quotes
+  ];
+  const peers = widths.map(([label]) => named(label, undefined, 61_000));
+  const [head, ...rows] = peersText(peers, plainStyle).split("\n");
+  assert.equal(head, "10 peers:");
+  for (const [index, row] of rows.entries()) {
+    const [label, columns] = widths[index];
+    const start = row.indexOf("10.0.0.2:40000");
+    const shown = label.includes(" ") ? `"${label}"` : label;
+    assert.ok(row.startsWith(`  ${shown}`), row);
+    const padding = row.slice(2 + shown.length, start);
+    assert.match(padding, /^ +$/);
+    assert.equal(columns + padding.length, 11 + 2, `${label} and its padding`);
+    assert.match(row, /10\.0\.0\.2:40000 {2}local network {2}for 1 min$/);
+  }
+});
+
+Deno.test("a peer with several addresses has a row for each, and its name in the first", () => {
+  const other = { hostname: "2001:db8::1", port: 9 };
+  const text = peersText([named("bob", [address, other])], plainStyle);
+  assert.equal(
+    text,
+    "1 peer:\n" +
+      "  bob  10.0.0.2:40000   local network  for 0 s\n" +
+      "       [2001:db8::1]:9  local network",
+  );
+  assert.equal(peersText([], plainStyle), "Nobody is here yet");
+});
