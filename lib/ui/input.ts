@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import { LineDecoder } from "../wire/lines.ts";
 
 /** Longest line of input in bytes: the longest content and room for its escapes. */
@@ -24,7 +25,14 @@ export async function* inputLines(read: Read): AsyncGenerator<InputLine[]> {
     refused: (refused: string) => void lines.push({ refused }),
   };
   while (true) {
-    const count = await read(buffer);
+    let count: number | null;
+    try {
+      count = await read(buffer);
+    } catch (error) {
+      // A directory or a dead terminal: half a command is none.
+      yield [{ refused: `the input broke: ${messageOf(error)}` }];
+      return;
+    }
     if (count === null) decoder.end(sink);
     else decoder.push(buffer.subarray(0, count), sink);
     if (lines.length > 0) yield lines;
