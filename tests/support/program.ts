@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Child } from "./child.ts";
 import { type Host, thisMachine } from "./host.ts";
@@ -90,12 +91,14 @@ function prepare(product: Product, options: ProgramOptions): Prepared {
   }
   const binary = Deno.env.get(product.binaryVariable);
   const source = fileURLToPath(new URL(`../../${product.entry}`, import.meta.url));
+  // A compiled program must find neither Deno nor its cache; what starts it needs a path.
   const { command, args: all } = (options.host ?? thisMachine).enter(
-    binary ?? Deno.execPath(),
-    binary === undefined ? [...runFromSource(source), ...args] : args,
+    binary === undefined ? Deno.execPath() : "env",
+    binary === undefined
+      ? [...runFromSource(source), ...args]
+      : ["PATH=/nonexistent", resolve(binary), ...args],
   );
   const env = {
-    // A compiled program must find neither Deno nor its cache.
     ...(binary === undefined ? sourceEnvironment() : { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }),
     HOME: cwd,
     XDG_CONFIG_HOME: `${cwd}/.config`,
