@@ -22,8 +22,8 @@ export function parseJsonCommand(text: string): JsonCommand {
     return mistake(`Cannot read a command: it is ${object.cause}; write one JSON object a line`);
   }
   const { command, to, content, ref } = object.value;
-  if (ref !== undefined && typeof ref !== "string" && typeof ref !== "number") {
-    return mistake('Cannot run a command: "ref" must be a string or a number');
+  if (ref !== undefined && !isRef(ref)) {
+    return mistake('Cannot run a command: "ref" must be a string or a number of up to 2^53');
   }
   switch (command) {
     case "quit":
@@ -41,6 +41,12 @@ export function parseJsonCommand(text: string): JsonCommand {
     default:
       return mistake(unknownCommand(command), ref);
   }
+}
+
+/** Beyond 2^53 a number would come back as another one. */
+function isRef(value: unknown): value is Ref {
+  return typeof value === "string" ||
+    (typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER);
 }
 
 function mistake(message: string, ref?: Ref): JsonCommand {

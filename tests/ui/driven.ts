@@ -1,0 +1,81 @@
+import { Output } from "../../lib/ui/output.ts";
+import { settle } from "../support/fake_clock.ts";
+
+const encoder = new TextEncoder();
+
+/** Standard input that a test types on. */
+export class Keyboard {
+  readonly #chunks: Uint8Array[] = [];
+  #ended = false;
+  #wake: (() => void) | undefined;
+  /** How many bytes were read. */
+  taken = 0;
+
+  /** Adds input. */
+  type(text: string): void {
+    this.#chunks.push(encoder.encode(text));
+    this.#wake?.();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  readonly read = async (buffer: Uint8Array): Promise<number | null> => {
+    while (this.#chunks.length === 0) {
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    const [chunk] = this.#chunks;
+    const count = Math.min(chunk.length, buffer.length);
+    buffer.set(chunk.subarray(0, count));
+    if (count === chunk.length) this.#chunks.shift();
+    else this.#chunks[0] = chunk.subarray(count);
+    this.taken += count;
+    return count;
+  };
+}
+
+/** Standard output that a test reads, stalls or closes. */
+export class Paper {
+  text = "";
+  readonly #decoder = new TextDecoder();
+  #gone = false;
+  #stalled: PromiseWithResolvers<void> | undefined;
+
+  readonly output = new Output(async (bytes) => {
+    await this.#stalled?.promise;
+    if (this.#gone) throw new Deno.errors.BrokenPipe("Broken pipe");
+    this.text += this.#decoder.decode(bytes, { stream: true });
+    return bytes.length;
+  });
+
+  get lines(): string[] {
+    return this.text.split("\n").slice(0, -1);
+  }
+
+  stall(): void {
+    this.#stalled = Promise.withResolvers();
+  }
+
+  go(): void {
+    this.#stalled?.resolve();
+    this.#stalled = undefined;
+  }
+
+  /** Nobody reads any more. */
+  tear(): void {
+    this.#gone = true;
+    this.go();
+  }
+}
+
+/** Waits for turns of the event loop until `condition` holds; fails when it never does. */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  for (let turn = 0; turn < 5000; turn++) {
+    if (condition()) return;
+    await settle(1);
+  }
+  throw new Error(`Waited in vain for ${what}`);
+}
