@@ -1,19 +1,24 @@
 import type { Clock } from "../base/clock.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 
-/** Datagrams a second from one host, and at once: a hundred peers on one machine stay below it. */
-const PER_SECOND = 500;
-const BURST = 1000;
 /** Hosts whose rate is remembered. */
 const MAX_HOSTS = 1024;
 
-/** Bounds the datagrams of each host, so that one that floods does not cost the others. */
+/** Bounds what each host may ask for, so that one that floods does not cost the others. */
 export class HostRates {
   readonly #buckets = new Map<string, TokenBucket>();
 
-  constructor(private readonly clock: Clock) {}
+  /**
+   * @param perSecond What one host may ask for in a second…
+   * @param burst …and at once.
+   */
+  constructor(
+    private readonly clock: Clock,
+    private readonly perSecond: number,
+    private readonly burst: number,
+  ) {}
 
-  /** Whether one more datagram of this host is within its rate. */
+  /** Whether one more is within the rate of this host. */
   take(hostname: string): boolean {
     let bucket = this.#buckets.get(hostname);
     if (bucket === undefined) {
@@ -21,7 +26,7 @@ export class HostRates {
       if (this.#buckets.size >= MAX_HOSTS) {
         this.#buckets.delete(this.#buckets.keys().next().value!);
       }
-      bucket = new TokenBucket(this.clock, PER_SECOND, BURST);
+      bucket = new TokenBucket(this.clock, this.perSecond, this.burst);
       this.#buckets.set(hostname, bucket);
     }
     return bucket.take();

@@ -11,11 +11,17 @@ import { HostRates } from "./host_rates.ts";
 import { LanSockets } from "./lan_sockets.ts";
 import type { PeerRegistry } from "./registry.ts";
 
+/** Datagrams a second from one host, and at once: a hundred peers on one machine stay below it. */
+const DATAGRAMS_PER_SECOND = 500;
+const DATAGRAM_BURST = 1000;
 /** The second request for answers, in case the first was lost, in milliseconds after the start. */
 const SECOND_ASK_MS = 1000;
 /** Answers a second, and at once: enough for a room that opens its laptops together. */
 const ANSWERS_PER_SECOND = 100;
 const ANSWER_BURST = 200;
+/** The share of these that one host can have: another newcomer always finds the other half. */
+const ANSWERS_PER_SECOND_OF_HOST = ANSWERS_PER_SECOND / 2;
+const ANSWER_BURST_OF_HOST = ANSWER_BURST / 2;
 /** The same newcomer is answered once in this many milliseconds. */
 const ANSWER_INTERVAL_MS = 500;
 /** Newcomers whose answers are due or recent; beyond, a newcomer waits for the next announce. */
@@ -59,6 +65,7 @@ export class LanDiscovery implements AsyncDisposable {
   readonly #sockets: LanSockets;
   readonly #rates: HostRates;
   readonly #answers: TokenBucket;
+  readonly #answersOfHosts: HostRates;
   /** Newcomers that were promised an answer, and when they may have another one. */
   readonly #askers = new Map<string, number>();
   readonly #stop = new AbortController();
@@ -66,8 +73,10 @@ export class LanDiscovery implements AsyncDisposable {
 
   private constructor(options: LanDiscoveryOptions) {
     this.#options = options;
-    this.#rates = new HostRates(options.clock);
-    this.#answers = new TokenBucket(options.clock, ANSWERS_PER_SECOND, ANSWER_BURST);
+    const { clock } = options;
+    this.#rates = new HostRates(clock, DATAGRAMS_PER_SECOND, DATAGRAM_BURST);
+    this.#answers = new TokenBucket(clock, ANSWERS_PER_SECOND, ANSWER_BURST);
+    this.#answersOfHosts = new HostRates(clock, ANSWERS_PER_SECOND_OF_HOST, ANSWER_BURST_OF_HOST);
     this.#sockets = new LanSockets({
       clock: options.clock,
       network: options.network,
@@ -173,7 +182,10 @@ export class LanDiscovery implements AsyncDisposable {
     const asker = formatAddress(to);
     const next = this.#askers.get(asker);
     if (next !== undefined && next > now) return;
-    if (this.#askers.size >= MAX_ASKERS || !this.#answers.take()) {
+    if (
+      this.#askers.size >= MAX_ASKERS || !this.#answersOfHosts.take(to.hostname) ||
+      !this.#answers.take()
+    ) {
       return refusals.add("request for answers above the rate", () => asker);
     }
     const spread = Math.min(MAX_ANSWER_SPREAD_MS, registry.size * ANSWER_SPREAD_MS);

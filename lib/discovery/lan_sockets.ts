@@ -7,15 +7,18 @@ import type {
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { messageOf } from "../errors.ts";
-import type { SocketAddress } from "../wire/address.ts";
+import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { MAX_DATAGRAM_BYTES, MULTICAST_GROUP, MULTICAST_PORT } from "../wire/announce.ts";
 
 /** Pause after a failed reception, in milliseconds, so that a broken socket does not spin. */
 const RECEIVE_RETRY_MS = 10;
 
+/** What can fail with one interface; its address follows in the name of the concern. */
+const INTERFACE_CONCERNS: ReadonlySet<string> = new Set(["open", "join", "send"]);
+
 /** A socket of one interface. */
 interface Link {
-  readonly lan: LanInterface;
+  lan: LanInterface;
   readonly socket: DatagramSocket;
 }
 
@@ -64,6 +67,7 @@ export class LanSockets implements Disposable {
         lost = true;
       }
     }
+    this.#forgetProblems(addresses);
     // A membership of a device that is gone cannot be given up, and the system allows only so
     // many: a fresh socket has none.
     if (lost) this.#closeGroup();
@@ -75,7 +79,7 @@ export class LanSockets implements Disposable {
     }
     if (this.#options.only.length > 0 || interfaces.some(({ address }) => !isLoopback(address))) {
       this.#problems.delete("interfaces");
-    } else {
+    } else if (!this.#problems.has("list")) {
       this.#report(
         "interfaces",
         "Cannot discover peers on other machines: no network interface has an IPv4 address; " +
@@ -97,14 +101,19 @@ export class LanSockets implements Disposable {
   }
 
   /**
-   * Sends to one host of a directly connected network, from the interface that reaches it.
+   * Sends to one host of a directly connected network, from the interface that reaches it. That it
+   * cannot be sent there is not a problem of the interface: who asks chooses the address.
    *
    * @returns Whether there is such an interface.
    */
   async answer(bytes: Uint8Array, to: SocketAddress): Promise<boolean> {
     const link = [...this.#links.values()].find(({ lan }) => isInNetwork(to.hostname, lan));
     if (link === undefined) return false;
-    await this.#send(link, bytes, to);
+    try {
+      await link.socket.send(bytes, to);
+    } catch (error) {
+      this.#options.log.debug(`Cannot answer ${formatAddress(to)}: ${messageOf(error)}`);
+    }
     return true;
   }
 
@@ -168,7 +177,11 @@ export class LanSockets implements Disposable {
   }
 
   #openLink(lan: LanInterface): boolean {
-    if (this.#links.has(lan.address)) return false;
+    const link = this.#links.get(lan.address);
+    if (link !== undefined) {
+      link.lan = lan; // the netmask may have changed
+      return false;
+    }
     const concern = `open ${lan.address}`;
     let socket: DatagramSocket;
     try {
@@ -183,7 +196,8 @@ export class LanSockets implements Disposable {
     this.#problems.delete(concern);
     this.#links.set(lan.address, { lan, socket });
     this.#receive(socket);
-    return true;
+    // One that is opened again because it could not send has nobody new behind it.
+    return !this.#problems.has(`send ${lan.address}`);
   }
 
   async #join({ name, address }: LanInterface): Promise<void> {
@@ -253,6 +267,14 @@ export class LanSockets implements Disposable {
   #closeGroup(): void {
     this.#group?.close();
     this.#group = undefined;
+  }
+
+  /** Problems end with their interface, and are told again when it comes back with them. */
+  #forgetProblems(addresses: ReadonlySet<string>): void {
+    for (const concern of this.#problems.keys()) {
+      const [what, address] = concern.split(" ");
+      if (INTERFACE_CONCERNS.has(what) && !addresses.has(address)) this.#problems.delete(concern);
+    }
   }
 
   /** Tells the user once for as long as the problem lasts in the same words. */
