@@ -34,6 +34,8 @@ export class TerminalInterface {
   readonly #notices: PresenceNotices;
   readonly #readline: Interface;
   #lines: string[] = [];
+  /** Whether the line editor has ended; what comes then is shown without a prompt. */
+  #closed = false;
 
   constructor(options: TerminalInterfaceOptions) {
     this.#options = options;
@@ -55,7 +57,10 @@ export class TerminalInterface {
     signal.addEventListener("abort", () => ended.resolve(), { once: true });
     if (signal.aborted) ended.resolve();
     this.#readline.on("SIGINT", () => ended.resolve());
-    this.#readline.on("close", () => ended.resolve());
+    this.#readline.on("close", () => {
+      this.#closed = true;
+      ended.resolve();
+    });
     this.#readline.on("line", (line: string) => {
       const command = parseCommand(line);
       if (command.kind === "quit") return ended.resolve();
@@ -84,6 +89,7 @@ export class TerminalInterface {
     if (this.#lines.length === 0) return;
     const text = this.#lines.join("\n");
     this.#lines = [];
+    if (this.#closed) return void process.stdout.write(`\r\x1b[J${text}\n`);
     const { rows } = this.#readline.getCursorPos();
     const up = rows > 0 ? `\x1b[${rows}A` : "";
     // To the prompt's first column, clear to the end of the screen (ECMA-48, CUU and ED).
@@ -130,8 +136,8 @@ export class TerminalInterface {
   }
 }
 
-/** Completes commands, and nicknames behind `/send`. */
-function complete(line: string, node: Node): [string[], string] {
+/** Completes commands, and nicknames behind `/send`: what may follow, and the part it replaces. */
+export function complete(line: string, node: Pick<Node, "peers">): [string[], string] {
   const target = /^\/send\s+(\S*|"[^"]*)$/.exec(line)?.[1];
   if (target === undefined) {
     return [COMMAND_NAMES.filter((name) => name.startsWith(line)).map((name) => `${name} `), line];
@@ -139,7 +145,7 @@ function complete(line: string, node: Node): [string[], string] {
   const labels = node.peers().map(({ label }) => quoteTarget(label));
   // What cannot be shown cannot be completed: the line editor writes it to the screen.
   const harmless = labels.filter((label) => printable(label) === label);
-  const wanted = target.startsWith('"') ? target : target.toLowerCase();
+  const wanted = target.toLowerCase();
   return [
     harmless.filter((label) => label.toLowerCase().startsWith(wanted)).map((label) => `${label} `),
     target,
