@@ -72,8 +72,9 @@ Deno.test("the last log that was opened is the one that is written", async () =>
   assert.deepEqual([first.length, second.length], [0, 1]);
 });
 
-/** Waits for the library to be loaded, which takes some turns of the event loop. */
+/** Waits until the library is loaded and what was kept until then is written. */
 async function settleUntil(condition: () => boolean): Promise<void> {
+  await import("@logtape/logtape");
   for (let turn = 0; turn < 5000 && !condition(); turn++) await settle(1);
   await settle();
 }

@@ -9,6 +9,8 @@ import { InboundConnection } from "./inbound_connection.ts";
 /** Connections that are open at the same time, and of them from one host. */
 const MAX_CONNECTIONS = 1024;
 const MAX_CONNECTIONS_PER_HOST = 128;
+/** Nothing makes room that was heard of so lately, in milliseconds: its data may be on the way. */
+const GRACE_MS = 100;
 /** Bytes of unfinished lines that all connections may hold together. */
 const MAX_UNFINISHED_BYTES = 32 * 1024 * 1024;
 /** How often silent connections are looked for, in milliseconds. */
@@ -43,6 +45,7 @@ export class Inbound implements AsyncDisposable {
   #unfinishedBytes = 0;
   #cancelSweep: () => void = () => {};
   readonly #stop = new AbortController();
+  #onEnded: () => void = () => {};
 
   constructor(private readonly options: InboundOptions) {
     this.#accepting = this.#accept();
@@ -83,29 +86,38 @@ export class Inbound implements AsyncDisposable {
       }
       // A slow consumer makes those wait, too, who open a connection for each message.
       await ready();
+      await this.#makeRoom(stream.remote.hostname);
       if (signal.aborted) return stream.close();
       this.#open(stream);
     }
   }
 
-  #open(stream: Stream): void {
-    const { refusals } = this.options;
-    const host = stream.remote.hostname;
-    const ofHost = this.#perHost.get(host) ?? 0;
-    if (ofHost >= MAX_CONNECTIONS_PER_HOST) {
-      refusals.add(
-        `connections above the limit of ${MAX_CONNECTIONS_PER_HOST} per host`,
-        () => host,
-      );
-      this.#closeIdlest((connection) => connection.remote.hostname === host);
-    } else if (this.#connections.size >= MAX_CONNECTIONS) {
-      refusals.add(`connections above the limit of ${MAX_CONNECTIONS}`, () => host);
-      // The host that holds most of them gives one up.
-      const [greediest] = [...this.#perHost].reduce((most, next) =>
-        next[1] > most[1] ? next : most
-      );
-      this.#closeIdlest((connection) => connection.remote.hostname === greediest);
+  /** Closes an idle connection where `host` would have too many, or all hosts together. */
+  async #makeRoom(host: string): Promise<void> {
+    const { clock, refusals } = this.options;
+    while (!this.#stop.signal.aborted) {
+      const isGreedy = (this.#perHost.get(host) ?? 0) >= MAX_CONNECTIONS_PER_HOST;
+      if (!isGreedy && this.#connections.size < MAX_CONNECTIONS) return;
+      const idlest = this.#idlestOf(isGreedy ? host : this.#greediest());
+      const wait = idlest.activeAt + GRACE_MS - clock.monotonic();
+      if (wait <= 0) {
+        const limit = isGreedy ? `${MAX_CONNECTIONS_PER_HOST} per host` : MAX_CONNECTIONS;
+        refusals.add(`connections above the limit of ${limit}`, () => host);
+        return idlest.close();
+      }
+      // A burst of short connections: they end by themselves once they are read.
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(wait, resolve);
+        this.#onEnded = () => {
+          cancel();
+          resolve();
+        };
+      });
     }
+  }
+
+  #open(stream: Stream): void {
+    const host = stream.remote.hostname;
     const connection = new InboundConnection(stream, {
       ...this.options,
       onUnfinished: (change) => {
@@ -117,6 +129,7 @@ export class Inbound implements AsyncDisposable {
         const left = this.#perHost.get(host)! - 1;
         if (left > 0) this.#perHost.set(host, left);
         else this.#perHost.delete(host);
+        this.#onEnded();
       },
     });
     this.#connections.add(connection);
@@ -124,13 +137,14 @@ export class Inbound implements AsyncDisposable {
     connection.start();
   }
 
-  #closeIdlest(among: (connection: InboundConnection) => boolean): void {
-    let idlest: InboundConnection | undefined;
-    for (const connection of this.#connections) {
-      if (!among(connection)) continue;
-      if (idlest === undefined || connection.activeAt < idlest.activeAt) idlest = connection;
-    }
-    idlest?.close();
+  /** The host that holds most connections; there has to be one. */
+  #greediest(): string {
+    return [...this.#perHost].reduce((most, next) => next[1] > most[1] ? next : most)[0];
+  }
+
+  #idlestOf(host: string): InboundConnection {
+    return [...this.#connections].filter(({ remote }) => remote.hostname === host)
+      .reduce((idlest, next) => next.activeAt < idlest.activeAt ? next : idlest);
   }
 
   /** Closes the longest unfinished line of the host that holds most of them. */

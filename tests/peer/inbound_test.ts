@@ -231,13 +231,12 @@ Deno.test("a thousand idle connections keep no new sender out", async () => {
     const from = addHost(network, `10.1.0.${host}`);
     for (let at = 0; at < 128; at++) await dial(from);
   }
-  await settle();
+  await clock.advance(100);
   assert.equal(inbound.connections, 1024);
-  await clock.advance(10);
   for (const address of ["10.0.0.2", "10.0.0.3"]) {
     const stream = await dial(addHost(network, address));
     await write(stream, line(address));
-    await settle();
+    await clock.advance(100);
   }
   assert.deepEqual(contents(), ["10.0.0.2", "10.0.0.3"]);
   assert.equal(inbound.connections, 1024);
@@ -257,7 +256,7 @@ Deno.test("a host that opens too many connections loses its own longest idle one
   await write(streams[0], line("in use"));
   await settle();
   for (let at = 0; at < 10; at++) streams.push(await dial(greedy));
-  await settle();
+  await clock.advance(100);
   assert.equal(inbound.connections, 129);
   assert.equal(refusals.count("connections above the limit of 128 per host"), 10);
   await write(streams[0], line("kept"));
@@ -266,6 +265,22 @@ Deno.test("a host that opens too many connections loses its own longest idle one
   await assert.rejects(write(streams[1], line("lost")));
   await settle();
   assert.deepEqual(contents(), ["in use", "kept", "newest", "other"]);
+  await inbound[Symbol.asyncDispose]();
+});
+
+Deno.test("a burst of short connections of one host loses nothing", async () => {
+  const { network, contents, refusals, inbound } = start();
+  const host = addHost(network, "10.0.0.2");
+  const streams: Stream[] = [];
+  for (let at = 0; at < 1000; at++) streams.push(await dial(host));
+  await settle();
+  for (const [at, stream] of streams.entries()) {
+    await write(stream, line(String(at)));
+    stream.close();
+  }
+  await settle(40);
+  assert.deepEqual(contents(), streams.map((_, at) => String(at)));
+  assert.deepEqual(refusals.totals(), {});
   await inbound[Symbol.asyncDispose]();
 });
 
