@@ -28,6 +28,11 @@ const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 30_000;
 /** Own registrations that are remembered, to be left out of lists. */
 const MAX_OWN_IDS = 64;
+/** Longest name of a registration, in characters; a UUID has 36. */
+const MAX_PEER_ID_LENGTH = 128;
+/** What a server says to the user is cut to this many characters, and told this often at most. */
+const MAX_COMPLAINT_LENGTH = 500;
+const COMPLAINT_INTERVAL_MS = 1000;
 
 /** How things stand with the bootstrap server. */
 export type BootstrapState = "connecting" | "registered" | "disconnected";
@@ -49,6 +54,8 @@ export interface BootstrapClientOptions {
   readonly heartbeatIntervalMs: number;
   /** How long peers stay known while the server is out of reach. */
   readonly peerTimeoutMs: number;
+  /** Resolves when more presence events are welcome; `undefined` when they are now. */
+  readonly ready?: () => Promise<void> | undefined;
   /** Takes each change of the state once. */
   readonly onState: (state: BootstrapState, reason?: string) => void;
   /** Takes what the user should know, such as a registration that the server refuses. */
@@ -63,10 +70,11 @@ export class BootstrapClient implements AsyncDisposable {
   #state: BootstrapState = "connecting";
   #channel: TextChannel | undefined;
   #ownIds: string[] = [];
-  #cancelForget: () => void = () => {};
+  #cancelForget: (() => void) | undefined;
   #answeredAt = 0;
   #registeredAt = -Infinity;
   #complaint = "";
+  #complainedAt = -Infinity;
 
   /** Starts at once; everything that happens is told by `onState` and the registry. */
   constructor(options: BootstrapClientOptions) {
@@ -77,7 +85,7 @@ export class BootstrapClient implements AsyncDisposable {
 
   /** Unregisters and disconnects. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#cancelForget();
+    this.#cancelForget?.();
     if (this.#state === "registered") this.#send({ type: "unregister" });
     this.#stop.abort(new Error("The client is closed"));
     await this.#running;
@@ -116,13 +124,22 @@ export class BootstrapClient implements AsyncDisposable {
       cancel();
     }
     await using channel = this.#channel;
+    if (this.#stop.signal.aborted) return "closed"; // while the dialling came to its end
     const ended = new AbortController();
-    const timers = this.#keepAlive(channel, ended.signal);
-    const onStop = () => void channel[Symbol.asyncDispose]();
+    let reason = "the server closed the connection";
+    const end = (why: string) => {
+      reason = why;
+      void channel[Symbol.asyncDispose]();
+    };
+    const timers = this.#keepAlive(end, ended.signal);
+    const onStop = () => end("closed");
     this.#stop.signal.addEventListener("abort", onStop);
     try {
-      for await (const text of channel.messages) this.#onText(text);
-      return "the server closed the connection";
+      for await (const text of channel.messages) {
+        this.#onText(text);
+        await this.#room();
+      }
+      return reason;
     } finally {
       this.#stop.signal.removeEventListener("abort", onStop);
       this.#channel = undefined;
@@ -131,8 +148,21 @@ export class BootstrapClient implements AsyncDisposable {
     }
   }
 
-  /** Registers, then asks for the list and sends heartbeats until the connection ends. */
-  async #keepAlive(channel: TextChannel, signal: AbortSignal): Promise<void> {
+  /** Waits while no more events are welcome: the time does not count as silence of the server. */
+  async #room(): Promise<void> {
+    const wait = this.#options.ready?.();
+    if (wait === undefined) return;
+    this.#answeredAt = Infinity;
+    await wait;
+    this.#answeredAt = this.#options.clock.monotonic();
+  }
+
+  /**
+   * Registers, then asks for the list and sends heartbeats until the connection ends.
+   *
+   * @param end Ends it, because the server does not answer.
+   */
+  async #keepAlive(end: (reason: string) => void, signal: AbortSignal): Promise<void> {
     const { clock, heartbeatIntervalMs } = this.#options;
     this.#register();
     this.#send({ type: "list_peers" });
@@ -147,8 +177,7 @@ export class BootstrapClient implements AsyncDisposable {
       }
       const now = clock.monotonic();
       if (now - this.#answeredAt > SILENCE_MS) {
-        this.#options.log.warn("The bootstrap server does not answer any more");
-        return void channel[Symbol.asyncDispose]();
+        return end(`the server did not answer for ${SILENCE_MS / 1000} s`);
       }
       if (now >= heartbeatAt) {
         heartbeatAt = now + heartbeatIntervalMs;
@@ -185,12 +214,16 @@ export class BootstrapClient implements AsyncDisposable {
     const { clock, registry } = this.#options;
     switch (message.type) {
       case "registered":
+        if (message.peer_id.length > MAX_PEER_ID_LENGTH) {
+          return this.#options.refusals.add("bootstrap server: peer_id that is too long");
+        }
         this.#ownIds = [message.peer_id, ...this.#ownIds].slice(0, MAX_OWN_IDS);
         this.#complaint = "";
-        this.#cancelForget();
         return this.#enter("registered");
       case "peer_list":
         this.#answeredAt = clock.monotonic();
+        this.#cancelForget?.();
+        this.#cancelForget = undefined;
         return registry.listed(this.#sightings(message.peers));
       case "error":
         return this.#onError(message.message);
@@ -204,9 +237,17 @@ export class BootstrapClient implements AsyncDisposable {
       if (now - this.#registeredAt >= REGISTER_INTERVAL_MS) this.#register();
       return;
     }
-    if (this.#complaint === message) return;
-    this.#complaint = message;
-    this.#options.onProblem(`The bootstrap server ${this.#options.url} answers: ${message}`);
+    const { clock, refusals, url, onProblem } = this.#options;
+    const complaint = message.length > MAX_COMPLAINT_LENGTH
+      ? `${message.slice(0, MAX_COMPLAINT_LENGTH)}…`
+      : message;
+    if (this.#complaint === complaint) return;
+    if (clock.monotonic() - this.#complainedAt < COMPLAINT_INTERVAL_MS) {
+      return refusals.add("bootstrap server: errors above the rate", () => complaint);
+    }
+    this.#complaint = complaint;
+    this.#complainedAt = clock.monotonic();
+    onProblem(`The bootstrap server ${url} answers: ${complaint}`);
   }
 
   #sightings(peers: readonly ListedPeer[]): BootstrapSighting[] {
@@ -214,6 +255,10 @@ export class BootstrapClient implements AsyncDisposable {
     const sightings: BootstrapSighting[] = [];
     for (const { peer_id, nickname, public_addr, local_addr, version, instance } of peers) {
       if (this.#ownIds.includes(peer_id) || instance === ownInstance) continue;
+      if (peer_id.length > MAX_PEER_ID_LENGTH) {
+        refusals.add("bootstrap server: peer_id that is too long", () => nickname);
+        continue;
+      }
       const address = dialable(public_addr) ?? dialable(local_addr);
       if (address === undefined) {
         refusals.add("bootstrap server: peer without an address", () => nickname);
@@ -226,12 +271,12 @@ export class BootstrapClient implements AsyncDisposable {
 
   #lost(reason: string): void {
     const { clock, registry, peerTimeoutMs } = this.#options;
+    // Since the last list: connections that bring none do not make the peers any younger.
+    this.#cancelForget ??= clock.after(peerTimeoutMs, () => registry.forgetListed());
     if (this.#state === "disconnected") {
       return this.#options.log.info(`Cannot reach the bootstrap server: ${reason}`);
     }
     this.#enter("disconnected", reason);
-    this.#cancelForget();
-    this.#cancelForget = clock.after(peerTimeoutMs, () => registry.forgetListed());
   }
 
   #enter(state: BootstrapState, reason?: string): void {
@@ -241,7 +286,11 @@ export class BootstrapClient implements AsyncDisposable {
   }
 }
 
+const UNSPECIFIED: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
 function dialable(text: string): SocketAddress | undefined {
   const address = parseAddress(text);
-  return address === undefined || address.port === 0 ? undefined : address;
+  if (address === undefined || address.port === 0) return undefined;
+  // Who registers as 0.0.0.0 means its own host; dialled from here, it would be this one.
+  return UNSPECIFIED.has(address.hostname) ? undefined : address;
 }
