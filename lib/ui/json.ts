@@ -1,3 +1,4 @@
+import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../errors.ts";
 import type { Node, NodeEvent, Peer } from "../node.ts";
 import { formatAddress } from "../wire/address.ts";
@@ -12,6 +13,7 @@ type JsonEvent = { readonly event: string; readonly ref?: Ref } & Readonly<Recor
 
 /** What the JSON interface works with. */
 export interface JsonInterfaceOptions {
+  readonly clock: Clock;
   readonly node: Node;
   /** The program's version. */
   readonly version: string;
@@ -27,7 +29,7 @@ export interface JsonInterfaceOptions {
  * sent is settled; or at once when nobody reads the output any more.
  */
 export async function runJsonInterface(options: JsonInterfaceOptions): Promise<void> {
-  const { node, version, output, signal } = options;
+  const { clock, node, version, output, signal } = options;
   const { nickname, tcpPort } = node;
   emit(output, { event: "ready", nickname, tcp_port: tcpPort, version });
   void writeEvents(node, output);
@@ -38,7 +40,7 @@ export async function runJsonInterface(options: JsonInterfaceOptions): Promise<v
   const reading = readCommands(options, sends);
   await Promise.race([reading, ended.promise, output.closed]);
   await Promise.race([sends.settled(), output.closed]);
-  await output.flush();
+  await output.finish(clock, signal);
 }
 
 async function writeEvents(node: Node, output: Output): Promise<void> {

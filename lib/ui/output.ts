@@ -1,3 +1,7 @@
+import type { Clock } from "../base/clock.ts";
+
+/** How long a reader may stall the end of the program once that is asked for, in milliseconds. */
+const LAST_WRITE_MS = 1000;
 /** UTF-16 units that may wait to be written before producers are asked to wait. */
 const HIGH_WATER = 1024 * 1024;
 
@@ -42,6 +46,18 @@ export class Output {
   /** Resolves when everything has been written, or nobody reads any more. */
   async flush(): Promise<void> {
     await this.#writing;
+  }
+
+  /** The same, but waits only a second more once `signal` asks to end: the reader may stall. */
+  async finish(clock: Clock, signal: AbortSignal): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    let cancel = () => {};
+    const onAbort = () => cancel = clock.after(LAST_WRITE_MS, late.resolve);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    await Promise.race([this.flush(), late.promise]);
+    cancel();
+    signal.removeEventListener("abort", onAbort);
   }
 
   #take(): void {

@@ -52,7 +52,7 @@ export class PlainInterface {
    * @returns Whether every command succeeded.
    */
   async run(): Promise<boolean> {
-    const { node, mode, version, output, signal } = this.#options;
+    const { clock, node, mode, version, output, signal } = this.#options;
     this.#print(bannerText(node, mode, version, plainStyle));
     void this.#writeEvents();
     const ended = Promise.withResolvers<void>();
@@ -60,7 +60,7 @@ export class PlainInterface {
     if (signal.aborted) ended.resolve();
     await Promise.race([this.#readCommands(), ended.promise, output.closed]);
     await Promise.race([this.#sends.settled(), output.closed]);
-    await output.flush();
+    await output.finish(clock, signal);
     return !this.#failed;
   }
 

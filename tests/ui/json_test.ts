@@ -19,7 +19,14 @@ async function start({ world = new World(), withBob = true } = {}) {
   const stop = new AbortController();
   const { read } = keyboard;
   const { output } = paper;
-  const options = { node: alice, version: "1.2.3", read, output, signal: stop.signal };
+  const options = {
+    clock: world.clock,
+    node: alice,
+    version: "1.2.3",
+    read,
+    output,
+    signal: stop.signal,
+  };
   const running = runJsonInterface(options);
   const run = watched(running);
   await settle();
@@ -100,7 +107,14 @@ Deno.test("the state of the bootstrap server and problems come as events", async
   const paper = new Paper();
   const { output } = paper;
   const signal = new AbortController().signal;
-  const run = runJsonInterface({ node, version: "1", read: keyboard.read, output, signal });
+  const run = runJsonInterface({
+    clock: world.clock,
+    node,
+    version: "1",
+    read: keyboard.read,
+    output,
+    signal,
+  });
   await world.clock.advance(10);
   const [, connecting, disconnected] = paper.lines.map((line) => JSON.parse(line));
   const url = "ws://10.0.0.9:1";
@@ -274,6 +288,7 @@ Deno.test("a signal that came before the start ends it at once", async () => {
   const paper = new Paper();
   const { read } = new Keyboard();
   await runJsonInterface({
+    clock: world.clock,
     node,
     version: "1",
     read,
@@ -316,6 +331,24 @@ Deno.test("a reader that is slow makes the input and the peers wait", async () =
   await end();
   assert.equal(events("message").length, 10_000);
   assert.equal(events("peers").length, 100_000);
+});
+
+Deno.test("a reader that stalls delays the end that a signal asks for by a second", async () => {
+  for (const inputEnds of [false, true]) {
+    const { world, keyboard, paper, stop, run, alice, bob } = await start();
+    paper.stall();
+    keyboard.type("/peers\n");
+    if (inputEnds) keyboard.end();
+    await world.clock.advance(60_000);
+    assert.equal(run.state, "waiting");
+    stop.abort();
+    await world.clock.advance(999);
+    assert.equal(run.state, "waiting");
+    await world.clock.advance(1);
+    assert.equal(run.state, "sent");
+    for (const node of [alice, bob.node]) await node[Symbol.asyncDispose]();
+    assert.equal(world.clock.waiting, 0);
+  }
 });
 
 Deno.test("unknown members of a command are no mistake", async () => {

@@ -184,3 +184,16 @@ Deno.test("a reader that is slow makes the input wait", async () => {
   assert.equal(paper.lines.filter((line) => line === "Commands:").length, 100_000);
   await close(node);
 });
+
+Deno.test("a reader that stalls delays the end that a signal asks for by a second", async () => {
+  const { world, node, keyboard, paper, stop, run } = await start();
+  paper.stall();
+  keyboard.type("/help\n");
+  await settle();
+  stop.abort();
+  await world.clock.advance(999);
+  assert.equal(run.state, "waiting");
+  await world.clock.advance(1);
+  assert.equal(run.state, "sent");
+  await close(node);
+});
