@@ -9,8 +9,10 @@ import { InboundConnection } from "./inbound_connection.ts";
 /** Connections that are open at the same time, and of them from one host. */
 const MAX_CONNECTIONS = 1024;
 const MAX_CONNECTIONS_PER_HOST = 128;
-/** Nothing makes room that was heard of so lately, in milliseconds: its data may be on the way. */
+/** For so long a connection waits for others to end before one is closed for it, in milliseconds. */
 const GRACE_MS = 100;
+/** Connections that wait so at the same time. */
+const MAX_ARRIVALS = 1024;
 /** Bytes of unfinished lines that all connections may hold together. */
 const MAX_UNFINISHED_BYTES = 32 * 1024 * 1024;
 /** How often silent connections are looked for, in milliseconds. */
@@ -34,6 +36,14 @@ export interface InboundOptions {
   readonly ready: () => Promise<void> | undefined;
 }
 
+/** A connection that waits for room. */
+interface Arrival {
+  readonly stream: Stream;
+  /** Until when it waits for others to end, in monotonic milliseconds. */
+  readonly until: number;
+  cancel: () => void;
+}
+
 /**
  * Accepts connections and reads messages from them. When a host has too many, its longest idle
  * connection makes room: somebody who holds many open keeps nobody else out.
@@ -45,7 +55,10 @@ export class Inbound implements AsyncDisposable {
   #unfinishedBytes = 0;
   #cancelSweep: () => void = () => {};
   readonly #stop = new AbortController();
-  #onEnded: () => void = () => {};
+  /** Accepted and not yet read, in order: there were too many open. */
+  readonly #arrivals = new Set<Arrival>();
+  #admitting = false;
+  #onRoom: () => void = () => {};
 
   constructor(private readonly options: InboundOptions) {
     this.#accepting = this.#accept();
@@ -62,6 +75,12 @@ export class Inbound implements AsyncDisposable {
     this.#stop.abort();
     this.#cancelSweep();
     this.options.listener.close();
+    for (const { stream, cancel } of this.#arrivals) {
+      cancel();
+      stream.close();
+    }
+    this.#arrivals.clear();
+    this.#onRoom();
     for (const connection of [...this.#connections]) connection.close();
     await this.#accepting;
   }
@@ -86,34 +105,40 @@ export class Inbound implements AsyncDisposable {
       }
       // A slow consumer makes those wait, too, who open a connection for each message.
       await ready();
-      await this.#makeRoom(stream.remote.hostname);
+      if (this.#arrivals.size >= MAX_ARRIVALS) {
+        await new Promise<void>((resolve) => this.#onRoom = resolve); // within the time of grace
+      }
       if (signal.aborted) return stream.close();
-      this.#open(stream);
+      const until = clock.monotonic() + GRACE_MS;
+      const arrival = { stream, until, cancel: () => {} };
+      this.#arrivals.add(arrival);
+      this.#admit();
+      if (this.#arrivals.has(arrival)) arrival.cancel = clock.after(GRACE_MS, () => this.#admit());
     }
   }
 
-  /** Closes an idle connection where `host` would have too many, or all hosts together. */
-  async #makeRoom(host: string): Promise<void> {
-    const { clock, refusals } = this.options;
-    while (!this.#stop.signal.aborted) {
-      const isGreedy = (this.#perHost.get(host) ?? 0) >= MAX_CONNECTIONS_PER_HOST;
-      if (!isGreedy && this.#connections.size < MAX_CONNECTIONS) return;
-      const idlest = this.#idlestOf(isGreedy ? host : this.#greediest());
-      const wait = idlest.activeAt + GRACE_MS - clock.monotonic();
-      if (wait <= 0) {
+  /**
+   * Opens what has arrived and has room. A burst of short connections ends by itself once it is
+   * read; only where it does not, idle connections are closed.
+   */
+  #admit(): void {
+    if (this.#admitting) return; // closing a connection comes back here
+    this.#admitting = true;
+    for (const arrival of this.#arrivals) {
+      const { hostname } = arrival.stream.remote;
+      const isGreedy = (this.#perHost.get(hostname) ?? 0) >= MAX_CONNECTIONS_PER_HOST;
+      if (isGreedy || this.#connections.size >= MAX_CONNECTIONS) {
+        if (this.options.clock.monotonic() < arrival.until) continue;
         const limit = isGreedy ? `${MAX_CONNECTIONS_PER_HOST} per host` : MAX_CONNECTIONS;
-        refusals.add(`connections above the limit of ${limit}`, () => host);
-        return idlest.close();
+        this.options.refusals.add(`connections above the limit of ${limit}`, () => hostname);
+        this.#closeIdlest(isGreedy ? hostname : this.#greediest());
       }
-      // A burst of short connections: they end by themselves once they are read.
-      await new Promise<void>((resolve) => {
-        const cancel = clock.after(wait, resolve);
-        this.#onEnded = () => {
-          cancel();
-          resolve();
-        };
-      });
+      arrival.cancel();
+      this.#arrivals.delete(arrival);
+      this.#open(arrival.stream);
     }
+    this.#admitting = false;
+    if (this.#arrivals.size < MAX_ARRIVALS) this.#onRoom();
   }
 
   #open(stream: Stream): void {
@@ -129,7 +154,7 @@ export class Inbound implements AsyncDisposable {
         const left = this.#perHost.get(host)! - 1;
         if (left > 0) this.#perHost.set(host, left);
         else this.#perHost.delete(host);
-        this.#onEnded();
+        this.#admit();
       },
     });
     this.#connections.add(connection);
@@ -142,9 +167,9 @@ export class Inbound implements AsyncDisposable {
     return [...this.#perHost].reduce((most, next) => next[1] > most[1] ? next : most)[0];
   }
 
-  #idlestOf(host: string): InboundConnection {
-    return [...this.#connections].filter(({ remote }) => remote.hostname === host)
-      .reduce((idlest, next) => next.activeAt < idlest.activeAt ? next : idlest);
+  #closeIdlest(host: string): void {
+    [...this.#connections].filter(({ remote }) => remote.hostname === host)
+      .reduce((idlest, next) => next.activeAt < idlest.activeAt ? next : idlest).close();
   }
 
   /** Closes the longest unfinished line of the host that holds most of them. */

@@ -272,7 +272,7 @@ Deno.test("a burst of short connections of one host loses nothing", async () => 
   const { network, contents, refusals, inbound } = start();
   const host = addHost(network, "10.0.0.2");
   const streams: Stream[] = [];
-  for (let at = 0; at < 1000; at++) streams.push(await dial(host));
+  for (let at = 0; at < 3000; at++) streams.push(await dial(host));
   await settle();
   for (const [at, stream] of streams.entries()) {
     await write(stream, line(String(at)));
@@ -282,6 +282,28 @@ Deno.test("a burst of short connections of one host loses nothing", async () => 
   assert.deepEqual(contents(), streams.map((_, at) => String(at)));
   assert.deepEqual(refusals.totals(), {});
   await inbound[Symbol.asyncDispose]();
+});
+
+Deno.test("a host that keeps all its connections busy delays nobody else", async () => {
+  const { clock, network, contents, inbound } = start();
+  const hostile = addHost(network, "10.0.0.66");
+  const busy: Stream[] = [];
+  for (let at = 0; at < 400; at++) busy.push(await dial(hostile));
+  for (let round = 0; round < 5; round++) {
+    const honest = await dial(addHost(network, `10.2.0.${round}`));
+    for (const stream of busy) void stream.write(encoder.encode(" ")).catch(() => {});
+    await write(honest, line(String(round)));
+    await settle();
+    assert.equal(contents().at(-1), String(round), "it is read at once");
+    await clock.advance(50);
+  }
+  await clock.advance(200);
+  assert.equal(inbound.connections, 128 + 5);
+  const waiting = await dial(hostile);
+  await settle();
+  await inbound[Symbol.asyncDispose]();
+  await assert.rejects(write(waiting, line("too late")));
+  assert.equal(clock.waiting, 0);
 });
 
 Deno.test("unfinished lines above 32 MiB together cost whoever holds most of them, nobody else", async () => {
