@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { ConnectError, LimitError } from "../../lib/errors.ts";
 import { Outbound } from "../../lib/peer/outbound.ts";
 import { settle } from "../support/fake_clock.ts";
@@ -445,4 +446,51 @@ Deno.test("a bulk of lines to one peer arrives whole and in order across batches
   assert.deepEqual(receiver.lines, lines);
   assert.equal(receiver.connections.length, 1);
   await outbound[Symbol.asyncDispose]();
+});
+
+Deno.test("however often connections are cut, no line comes twice or out of order", async () => {
+  const steps = fc.array(
+    fc.oneof(
+      { arbitrary: fc.record({ send: fc.integer({ min: 1, max: 20 }) }), weight: 3 },
+      { arbitrary: fc.constant("cut" as const), weight: 1 },
+      { arbitrary: fc.record({ wait: fc.integer({ min: 0, max: 70_000 }) }), weight: 1 },
+      { arbitrary: fc.constant("turn" as const), weight: 2 },
+    ),
+    { maxLength: 25 },
+  );
+  await fc.assert(
+    fc.asyncProperty(steps, fc.constantFrom(1, 2), async (all, version) => {
+      const { clock, network, sender, outbound, peer, receiver } = pair({ version });
+      const lines: string[] = [];
+      const sends: ReturnType<typeof watched>[] = [];
+      const send = () => {
+        lines.push(`line ${lines.length}`);
+        sends.push(watched(outbound.send(peer, `${lines.at(-1)}\n`)));
+      };
+      for (const step of all) {
+        if (step === "cut") network.cut(sender);
+        else if (step === "turn") await settle(1);
+        else if ("wait" in step) await clock.advance(step.wait);
+        else for (let at = 0; at < step.send; at++) send();
+      }
+      await settle();
+      const before = lines.length;
+      for (let at = 0; at < 10; at++) send();
+      await clock.advance(100);
+      assert.ok(sends.every(({ state }) => state !== "waiting"));
+      const arrived = receiver.lines.map((text) => Number(text.slice("line ".length)));
+      assert.equal(new Set(arrived).size, arrived.length, "a line came twice");
+      for (const { text } of receiver.connections) {
+        const own = text.split("\n").slice(0, -1).map((line) => Number(line.slice(5)));
+        assert.deepEqual(own, own.toSorted((a, b) => a - b), "lines changed places");
+      }
+      for (let at = before; at < lines.length; at++) {
+        assert.ok(arrived.includes(at), "a line was lost");
+      }
+      await outbound[Symbol.asyncDispose]();
+      await settle();
+      assert.equal(clock.waiting, 0);
+    }),
+    { numRuns: 100 },
+  );
 });
