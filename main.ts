@@ -1,5 +1,5 @@
 import { requireDeno } from "./lib/base/runtime.ts";
-import { isVersionRequest } from "./lib/config/version_flag.ts";
+import { isVersionRequest } from "./lib/base/version_flag.ts";
 import config from "./deno.json" with { type: "json" };
 
 // What follows is loaded when it is needed, so that an old Deno gets as far as being told.

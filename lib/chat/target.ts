@@ -23,7 +23,10 @@ const MIN_TAG_DIGITS = 4;
  * @throws {AmbiguousPeerError} With the labels to choose from.
  */
 export function resolveTarget(known: KnownPeers, target: string): Peer {
-  const candidates = new Map(known.named(target).map((peer) => [peer.key, peer]));
+  const named = known.named(target);
+  // What nearly every message takes: one peer of this name, and nothing that could be a label.
+  if (named.length === 1 && !target.includes("~")) return named[0];
+  const candidates = new Map(named.map((peer) => [peer.key, peer]));
   const others: Peer[] = [];
   for (let at = target.indexOf("~"); at >= 0; at = target.indexOf("~", at + 1)) {
     const tag = target.slice(at + 1);

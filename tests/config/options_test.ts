@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Options, parseOptions, type RunOptions } from "../../lib/config/options.ts";
-import { isVersionRequest } from "../../lib/config/version_flag.ts";
+import { isVersionRequest } from "../../lib/base/version_flag.ts";
 import { InvalidInputError } from "../../lib/errors.ts";
 
 function run(...args: string[]): RunOptions {
