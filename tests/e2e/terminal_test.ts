@@ -110,6 +110,20 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a client whose terminal is closed says goodbye",
+  ignore,
+  async fn() {
+    const [alice, bob] = [unique("alice"), unique("bob")];
+    await using terminal = start(alice);
+    await using friend = startClient(bob, { args: LOOPBACK });
+    await friend.waitFor({ event: "peer_up", nickname: alice });
+    await terminal.waitForOutput(/> /);
+    terminal.hangUp();
+    await friend.waitFor({ event: "peer_down", nickname: alice, reason: "goodbye" });
+  },
+});
+
 // deno-lint-ignore no-control-regex
 const COLOUR = /\u001b\[[0-9;]*m/;
 

@@ -165,7 +165,6 @@ const problem = await namespaceProblem();
 export function namespaceTest(name: string, fn: () => Promise<void>): void {
   if (problem === undefined) return Deno.test(name, fn);
   const skipped = `SKIPPED (no network namespaces): ${name}`;
-  console.log(skipped);
   Deno.test({ name: skipped, ignore: true, fn });
 }
 

@@ -64,6 +64,11 @@ export class Terminal implements AsyncDisposable {
     return this.#child.exited();
   }
 
+  /** Closes the terminal, as a window is closed; the system sends the program SIGHUP. */
+  hangUp(): void {
+    this.#child.kill("SIGKILL");
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // `script` alone would leave the program to the hang-up signal, which it may outlive.
     const path = `/proc/${this.#child.pid}/task/${this.#child.pid}/children`;
