@@ -293,6 +293,7 @@ export class Node implements AsyncDisposable {
         tcpPort: this.tcpPort,
         heartbeatIntervalMs,
         peerTimeoutMs: bootstrapPeerTimeoutMs,
+        ready: () => this.#events.ready(),
         onState: (state, reason) => this.#events.push({ type: "bootstrap", state, url, reason }),
         onProblem: (message) => this.#events.push({ type: "problem", message }),
       }),

@@ -1,6 +1,7 @@
 import { type Log, silentLog } from "../../lib/base/log.ts";
 import { defaultNodeOptions, Node, type NodeEvent, type NodeOptions } from "../../lib/node.ts";
 import { type MemoryHost, MemoryNetwork } from "../../lib/transport/memory.ts";
+import type { DialTextChannel } from "../../lib/transport/text_channel.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { addHost } from "../peer/fixtures.ts";
 
@@ -13,6 +14,8 @@ function countingRandom() {
     bytes: (length: number) => new Uint8Array(length).map(() => next() & 255),
   };
 }
+
+const noServer: DialTextChannel = () => Promise.reject(new Error("There is no server"));
 
 /** Nodes in one process, on a network in memory and a clock that the test moves. */
 export class World {
@@ -29,9 +32,9 @@ export class World {
   /** Starts a node, on a host of its own unless one is given. */
   start(
     nickname: string,
-    { host = this.host(), log = silentLog, ...options }:
+    { host = this.host(), log = silentLog, dialTextChannel = noServer, ...options }:
       & Partial<NodeOptions>
-      & { host?: MemoryHost; log?: Log } = {},
+      & { host?: MemoryHost; log?: Log; dialTextChannel?: DialTextChannel } = {},
   ): Promise<Node> {
     return Node.start({ ...defaultNodeOptions, ...options, nickname }, {
       clock: this.clock,
@@ -39,7 +42,7 @@ export class World {
       log,
       transport: host.transport,
       lan: host.lan,
-      dialTextChannel: () => Promise.reject(new Error("There is no server")),
+      dialTextChannel,
     });
   }
 }

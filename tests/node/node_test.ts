@@ -272,3 +272,32 @@ Deno.test("a bootstrap server out of reach is told once, and LAN discovery goes 
   for (const { node } of [alice, bob]) await node[Symbol.asyncDispose]();
   assert.equal(world.clock.waiting, 0);
 });
+
+Deno.test("a bootstrap server that lists ever other peers waits for a slow user, too", async () => {
+  const world = new World();
+  let lists = 0;
+  /** Whole lists of a thousand peers, each of them new. */
+  async function* messages() {
+    yield JSON.stringify({ type: "registered", peer_id: "me", public_addr: "192.0.2.1:1" });
+    for (; lists < 200; lists++) {
+      const peers = Array.from({ length: 1000 }, (_, at) => ({
+        peer_id: `${lists}-${at}`,
+        nickname: `peer${lists}-${at}`,
+        public_addr: `192.0.2.2:${at + 1}`,
+        local_addr: "0.0.0.0:1",
+        last_seen: 1,
+      }));
+      yield JSON.stringify({ type: "peer_list", peers });
+      await settle(1);
+    }
+  }
+  const node = await world.start("alice", {
+    mode: "internet",
+    dialTextChannel: () =>
+      Promise.resolve({ messages: messages(), send() {}, async [Symbol.asyncDispose]() {} }),
+  });
+  await settle(100);
+  assert.ok(lists > 0 && lists < 20, `${lists} lists were taken`);
+  await node[Symbol.asyncDispose]();
+  assert.equal(world.clock.waiting, 0);
+});
