@@ -276,10 +276,11 @@ Deno.test("a bootstrap server out of reach is told once, and LAN discovery goes 
 Deno.test("a bootstrap server that lists ever other peers waits for a slow user, too", async () => {
   const world = new World();
   let lists = 0;
+  let closed = false;
   /** Whole lists of a thousand peers, each of them new. */
   async function* messages() {
     yield JSON.stringify({ type: "registered", peer_id: "me", public_addr: "192.0.2.1:1" });
-    for (; lists < 200; lists++) {
+    for (; lists < 200 && !closed; lists++) {
       const peers = Array.from({ length: 1000 }, (_, at) => ({
         peer_id: `${lists}-${at}`,
         nickname: `peer${lists}-${at}`,
@@ -293,8 +294,10 @@ Deno.test("a bootstrap server that lists ever other peers waits for a slow user,
   }
   const node = await world.start("alice", {
     mode: "internet",
-    dialTextChannel: () =>
-      Promise.resolve({ messages: messages(), send() {}, async [Symbol.asyncDispose]() {} }),
+    dialTextChannel: () => {
+      const close = () => Promise.resolve(void (closed = true));
+      return Promise.resolve({ messages: messages(), send() {}, [Symbol.asyncDispose]: close });
+    },
   });
   await settle(100);
   assert.ok(lists > 0 && lists < 20, `${lists} lists were taken`);
