@@ -108,7 +108,9 @@ export class PeerRegistry {
     if (entry !== undefined && entry.nickname !== nickname) {
       // Only from where it is already known: else anybody could rename anybody by its instance.
       if (holder !== entry) {
-        return this.refusals.add("announce of a known instance with another nickname", () => at);
+        this.refusals.add("instance that belongs to another nickname", () => at);
+        // Still somebody: whoever came first with a foreign instance must not hide its owner.
+        return this.sawOnLan({ ...sighting, instance: undefined });
       }
       this.#drop(entry, "left");
       entry = this.#match(sighting);

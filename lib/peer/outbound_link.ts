@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Peer } from "../discovery/peer.ts";
 import { ConnectError, LimitError, messageOf } from "../errors.ts";
 import type { Stream, Transport } from "../transport/stream.ts";
-import { formatAddress } from "../wire/address.ts";
+import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { utf8Length } from "../wire/message.ts";
 
 /** An idle connection is closed after this many milliseconds. */
@@ -153,7 +153,8 @@ export class OutboundLink {
   async #open(): Promise<OpenStream> {
     this.#stop.signal.throwIfAborted();
     const current = this.#current;
-    if (current !== undefined && !current.closed && this.#pipelines) return current;
+    const isUsable = current !== undefined && !current.closed && this.#isAt(current.stream.remote);
+    if (isUsable && this.#pipelines) return current;
     const open = { stream: await this.#dial(), closed: false };
     const mayKeep = this.#pipelines || (this.#keepsReading === undefined && current === undefined);
     if (mayKeep) {
@@ -162,6 +163,13 @@ export class OutboundLink {
     }
     void this.#watch(open);
     return open;
+  }
+
+  /** Whether the peer is still known at `address`: it may have moved, and left a dead line behind. */
+  #isAt({ hostname, port }: SocketAddress): boolean {
+    return this.#peer.addresses.some(({ address }) =>
+      address.hostname === hostname && address.port === port
+    );
   }
 
   /** Tries the addresses of the peer, the one that worked last first. */

@@ -31,7 +31,7 @@ export class RegistryModel {
     let peer = this.#match(sighting);
     const holder = this.#holder(at);
     if (peer !== undefined && peer.nickname !== nickname) {
-      if (peer !== holder) return;
+      if (peer !== holder) return this.sawOnLan({ ...sighting, instance: undefined }, now);
       this.#remove(peer, () => true);
       peer = this.#match(sighting);
     } else if (holder !== undefined && holder !== peer) {

@@ -167,11 +167,19 @@ Deno.test("known instance under another nickname counts only at its own address"
   const { registry, refusals, events } = makeRegistry();
   registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1"));
   registry.sawOnLan(lan("eve", "10.0.0.9:5000", "b1"));
-  assert.deepEqual(known(registry), ["bob 10.0.0.2:5000/lan"]);
-  assert.equal(refusals.count("announce of a known instance with another nickname"), 1);
+  assert.deepEqual(known(registry), ["bob 10.0.0.2:5000/lan", "eve 10.0.0.9:5000/lan"]);
+  assert.deepEqual(registry.peers().map(({ instance }) => instance), [instanceOf("b1"), undefined]);
+  assert.equal(refusals.count("instance that belongs to another nickname"), 1);
   registry.sawOnLan(lan("bobby", "10.0.0.2:5000", "b1"));
-  assert.deepEqual(known(registry), ["bobby 10.0.0.2:5000/lan"]);
-  assert.deepEqual(events(), ["up bob", "down bob left", "up bobby"]);
+  assert.deepEqual(known(registry), ["eve 10.0.0.9:5000/lan", "bobby 10.0.0.2:5000/lan"]);
+  assert.deepEqual(events(), ["up bob", "up eve", "down bob left", "up bobby"]);
+});
+
+Deno.test("who is heard first with a foreign instance does not hide the peer that has it", () => {
+  const { registry } = makeRegistry();
+  registry.sawOnLan(lan("eve", "10.0.0.9:5000", "b1"));
+  registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1"));
+  assert.deepEqual(known(registry), ["eve 10.0.0.9:5000/lan", "bob 10.0.0.2:5000/lan"]);
 });
 
 Deno.test("version 1 announce of a known peer's address and name is a sign of its life", async () => {
