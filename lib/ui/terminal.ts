@@ -67,6 +67,9 @@ export class TerminalInterface {
       this.#run(command);
       this.#readline.prompt();
     });
+    // A terminal that was closed: without this, writing to it would end the program before it has
+    // said goodbye.
+    process.stdout.on("error", () => ended.resolve());
     process.stdout.write(`${bannerText(node, mode, version, style)}\n`);
     this.#readline.prompt();
     void this.#writeEvents();
@@ -106,7 +109,13 @@ export class TerminalInterface {
       if (event.type === "peer_up" || event.type === "peer_down") this.#notices.add(text);
       else this.print(text);
       // A terminal that is slower than the peers makes them wait.
-      if (process.stdout.writableNeedDrain) await once(process.stdout, "drain");
+      if (process.stdout.writableNeedDrain) {
+        try {
+          await once(process.stdout, "drain");
+        } catch {
+          return; // the terminal was closed
+        }
+      }
     }
   }
 
