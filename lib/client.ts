@@ -59,8 +59,9 @@ async function settingsOf(options: RunOptions): Promise<Settings> {
 /** Starts a node and the interface that fits, and stays until the user leaves. */
 async function chat(settings: Settings, version: string): Promise<number> {
   const stop = new AbortController();
-  using _signals = onSignals(() => {
-    if (stop.signal.aborted) Deno.exit(INTERRUPTED); // asked twice: at once
+  using _signals = onSignals((signal) => {
+    // Ctrl-C twice: at once. A closing terminal sends its signals twice without meaning that.
+    if (stop.signal.aborted && signal === "SIGINT") Deno.exit(INTERRUPTED);
     stop.abort();
   });
   let writeLog: (line: string) => void = writeToStderr;
@@ -91,14 +92,15 @@ async function chat(settings: Settings, version: string): Promise<number> {
 }
 
 /** Calls back at each signal that asks the program to end. */
-function onSignals(callback: () => void): Disposable {
+function onSignals(callback: (signal: Deno.Signal) => void): Disposable {
   const signals: Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) Deno.addSignalListener(signal, callback);
+  const handlers = signals.map((signal) => [signal, () => callback(signal)] as const);
+  for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
   return {
     [Symbol.dispose]() {
-      for (const signal of signals) Deno.removeSignalListener(signal, callback);
+      for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
     },
   };
 }
