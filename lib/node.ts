@@ -28,8 +28,10 @@ export type { DownReason, Peer, PeerAddress, Via } from "./discovery/peer.ts";
 export type { BootstrapState } from "./discovery/bootstrap_client.ts";
 export type { Message } from "./wire/message.ts";
 
-/** Events that may wait for the user interface before peers are made to wait. */
-const EVENTS_HIGH_WATER = 4096;
+/** What may wait for the user interface before peers are made to wait, in UTF-16 units. */
+const EVENTS_HIGH_WATER = 8 * 1024 * 1024;
+/** What an event counts for beside its text: about what it takes in memory. */
+const EVENT_WEIGHT = 1024;
 
 /** Where a node looks for peers. */
 export type Mode = "local" | "internet" | "both";
@@ -131,7 +133,10 @@ export class Node implements AsyncDisposable {
   readonly nickname: string;
   /** What happens, in order; for one consumer, who makes peers wait when it is slow. */
   readonly events: AsyncIterableIterator<NodeEvent>;
-  readonly #events = new AsyncQueue<NodeEvent>(EVENTS_HIGH_WATER);
+  readonly #events = new AsyncQueue<NodeEvent>(
+    EVENTS_HIGH_WATER,
+    (event) => EVENT_WEIGHT + (event.type === "message" ? event.message.content.length : 0),
+  );
   readonly #options: NodeOptions;
   readonly #environment: NodeEnvironment;
   readonly #refusals: Refusals;

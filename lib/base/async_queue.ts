@@ -10,8 +10,16 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   #wakeConsumer: (() => void) | undefined;
   #producers: (() => void)[] = [];
 
-  /** @param highWater From this many items on, producers are asked to wait. */
-  constructor(private readonly highWater: number) {}
+  #weight = 0;
+
+  /**
+   * @param highWater From this weight on, producers are asked to wait.
+   * @param weigh What an item weighs; 1 unless given.
+   */
+  constructor(
+    private readonly highWater: number,
+    private readonly weigh: (item: T) => number = () => 1,
+  ) {}
 
   /** How many items wait for the consumer. */
   get length(): number {
@@ -22,12 +30,13 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   push(item: T): void {
     if (this.#closed) return;
     this.#items.push(item);
+    this.#weight += this.weigh(item);
     this.#wakeConsumer?.();
   }
 
   /** Resolves when there is room; `undefined` when there is now. */
   ready(): Promise<void> | undefined {
-    if (this.#closed || this.length < this.highWater) return undefined;
+    if (this.#closed || this.#weight < this.highWater) return undefined;
     return new Promise((resolve) => this.#producers.push(resolve));
   }
 
@@ -45,6 +54,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     }
     const value = this.#items[this.#head] as T;
     this.#items[this.#head++] = undefined;
+    this.#weight -= this.weigh(value);
     if (this.#head === this.#items.length) {
       this.#items = [];
       this.#head = 0;
@@ -52,7 +62,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
-    if (this.length < this.highWater) this.#release();
+    if (this.#weight < this.highWater) this.#release();
     return { done: false, value };
   }
 
@@ -60,6 +70,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   return(): Promise<IteratorResult<T>> {
     this.#items = [];
     this.#head = 0;
+    this.#weight = 0;
     this.close();
     return Promise.resolve({ done: true, value: undefined });
   }

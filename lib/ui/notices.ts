@@ -33,7 +33,8 @@ export class PresenceNotices {
   }
 
   #sumUp(): void {
-    this.show(`* ${this.#omitted} more peers came or went; /peers shows who is here`);
+    const peers = this.#omitted === 1 ? "1 more peer" : `${this.#omitted} more peers`;
+    this.show(`* ${peers} came or went; /peers shows who is here`);
     this.#omitted = 0;
   }
 }

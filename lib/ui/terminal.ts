@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import process from "node:process";
 import type { Clock } from "../base/clock.ts";
-import { printable } from "../base/printable.ts";
+import { printable, printableName } from "../base/printable.ts";
 import { messageOf } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
 import { COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
@@ -10,8 +10,11 @@ import { PresenceNotices } from "./notices.ts";
 import { PendingSends } from "./pending_sends.ts";
 import type { Style } from "./style.ts";
 import { bannerText, eventText, peersText, sentText } from "./text.ts";
+import { wrap } from "./wrap.ts";
 
 const PROMPT = "> ";
+/** Where the terminal does not tell its width. */
+const DEFAULT_COLUMNS = 80;
 /** Lines that the arrow keys bring back. */
 const HISTORY = 500;
 
@@ -61,9 +64,14 @@ export class TerminalInterface {
       this.#closed = true;
       ended.resolve();
     });
+    let hasQuit = false;
     this.#readline.on("line", (line: string) => {
+      if (hasQuit) return; // pasted behind it
       const command = parseCommand(line);
-      if (command.kind === "quit") return ended.resolve();
+      if (command.kind === "quit") {
+        hasQuit = true;
+        return ended.resolve();
+      }
       this.#run(command);
       this.#readline.prompt();
     });
@@ -83,7 +91,7 @@ export class TerminalInterface {
 
   /** Puts a line above the prompt; what is typed there stays. */
   print(text: string): void {
-    this.#lines.push(text);
+    this.#lines.push(wrap(text, (process.stdout.columns ?? DEFAULT_COLUMNS) - 1));
     // What arrives in the same turn is drawn at once.
     if (this.#lines.length === 1) setImmediate(() => this.#flush());
   }
@@ -153,7 +161,7 @@ export function complete(line: string, node: Pick<Node, "peers">): [string[], st
   }
   const labels = node.peers().map(({ label }) => quoteTarget(label));
   // What cannot be shown cannot be completed: the line editor writes it to the screen.
-  const harmless = labels.filter((label) => printable(label) === label);
+  const harmless = labels.filter((label) => printableName(label) === label);
   const wanted = target.toLowerCase();
   return [
     harmless.filter((label) => label.toLowerCase().startsWith(wanted)).map((label) => `${label} `),

@@ -1,4 +1,4 @@
-import { printable } from "../base/printable.ts";
+import { printable, printableName } from "../base/printable.ts";
 import type { BootstrapState, DownReason, Mode, Node, NodeEvent, Peer } from "../node.ts";
 import { formatAddress } from "../wire/address.ts";
 import { quoteTarget } from "./commands.ts";
@@ -13,6 +13,8 @@ import type { Style } from "./style.ts";
 
 /** Lines that a message breaks into are moved to the right, so that none can pose as another. */
 const CONTINUATION = "\n    ";
+/** Lines of one message that are shown: more would only drive the conversation off the screen. */
+const MAX_LINES = 200;
 
 /** The greeting at the start. */
 export function bannerText(node: Node, mode: Mode, version: string, style: Style): string {
@@ -21,7 +23,9 @@ export function bannerText(node: Node, mode: Mode, version: string, style: Style
     internet: "through the bootstrap server",
     both: "on the local network and through the bootstrap server",
   };
-  return `${style.bold(`Parlance ${version}`)}: you are ${style.name(printable(node.nickname))}, ` +
+  return `${style.bold(`Parlance ${version}`)}: you are ${
+    style.name(printableName(node.nickname))
+  }, ` +
     `listening on TCP port ${node.tcpPort}\n` +
     `Looking for peers ${places[mode]}; /help lists the commands\n` +
     style.dim("Messages are not encrypted: others on the network can read them");
@@ -32,13 +36,15 @@ export function eventText(event: NodeEvent, style: Style): string {
   switch (event.type) {
     case "message": {
       const { from, content, timestamp } = event.message;
-      const lines = content.split("\n").map(printable).join(CONTINUATION);
-      return `${style.dim(`[${timeOfDay(timestamp)}]`)} ${style.name(printable(from))}: ${lines}`;
+      const time = style.dim(`[${timeOfDay(timestamp)}]`);
+      return `${time} ${style.name(printableName(from))}: ${contentText(content)}`;
     }
     case "peer_up":
-      return style.dim(`* ${printable(event.peer.label)} is here (${whereText(event.peer)})`);
+      return style.dim(`* ${printableName(event.peer.label)} is here (${whereText(event.peer)})`);
     case "peer_down":
-      return style.dim(`* ${printable(event.peer.label)} has gone (${reasonText(event.reason)})`);
+      return style.dim(
+        `* ${printableName(event.peer.label)} has gone (${reasonText(event.reason)})`,
+      );
     case "bootstrap":
       return style.dim(`* ${bootstrapText(event.state, event.url, event.reason)}`);
     case "problem":
@@ -51,7 +57,7 @@ export function peersText(peers: readonly Peer[], style: Style): string {
   if (peers.length === 0) return "Nobody is here yet";
   const rows = peers.flatMap(({ label, addresses, knownForMs }) =>
     addresses.map(({ address, via }, index) => [
-      index === 0 ? printable(quoteTarget(label)) : "",
+      index === 0 ? printableName(quoteTarget(label)) : "",
       formatAddress(address),
       viaText(via),
       index === 0 ? `for ${durationText(knownForMs)}` : "",
@@ -68,7 +74,7 @@ export function peersText(peers: readonly Peer[], style: Style): string {
 
 /** The confirmation of a message that was sent. */
 export function sentText(peer: Peer, style: Style): string {
-  return style.dim(`* sent to ${printable(peer.label)}`);
+  return style.dim(`* sent to ${printableName(peer.label)}`);
 }
 
 /** Hours, minutes and seconds of a Unix time in whole seconds, in the user's time zone. */
@@ -85,6 +91,14 @@ export function durationText(ms: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86_400)} d`;
+}
+
+function contentText(content: string): string {
+  const lines = content.split("\n", MAX_LINES + 1);
+  if (lines.length <= MAX_LINES) return lines.map(printable).join(CONTINUATION);
+  const omitted = content.split("\n").length - MAX_LINES;
+  return [...lines.slice(0, MAX_LINES).map(printable), `(${omitted} more lines are not shown)`]
+    .join(CONTINUATION);
 }
 
 function whereText({ addresses: [{ address, via }] }: Peer): string {

@@ -91,3 +91,15 @@ Deno.test("no item is lost or doubled, however pushes and takes alternate", asyn
     { numRuns: 50 },
   );
 });
+
+Deno.test("producers wait by the weight of what is there, where items weigh differently", async () => {
+  const queue = new AsyncQueue<string>(10, (item) => item.length);
+  queue.push("123456789");
+  assert.equal(queue.ready(), undefined);
+  queue.push("0");
+  const room = queue.ready();
+  assert.ok(room);
+  assert.deepEqual(await queue.next(), { done: false, value: "123456789" });
+  await room;
+  assert.equal(queue.ready(), undefined);
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { printable } from "../../lib/base/printable.ts";
+import { printable, printableName } from "../../lib/base/printable.ts";
 
 const ESCAPED: [what: string, text: string, shown: string][] = [
   ["a write to the clipboard", "\x1b]52;c;aGk=\x07", "\\u{1b}]52;c;aGk=\\u{7}"],
@@ -54,4 +54,14 @@ Deno.test("no text has a control character left, and what is shown once stays th
     ),
     { numRuns: 1000 },
   );
+});
+
+Deno.test("nothing in a name is invisible, but what scripts and emoji are joined with", () => {
+  assert.equal(printableName("bob\u200b"), "bob\\u{200b}");
+  assert.equal(printableName("b\u00adob\u{e0041}\u3164"), "b\\u{ad}ob\\u{e0041}\\u{3164}");
+  assert.equal(
+    printableName("👩\u200d💻 ❤\ufe0f می\u200cخواهم"),
+    "👩\u200d💻 ❤\ufe0f می\u200cخواهم",
+  );
+  assert.equal(printableName("\u001b[2J"), "\\u{1b}[2J");
 });

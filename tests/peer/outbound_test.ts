@@ -494,3 +494,25 @@ Deno.test("however often connections are cut, no line comes twice or out of orde
     { numRuns: 100 },
   );
 });
+
+Deno.test("a peer that has moved is reached where it was seen since, on a new connection", async () => {
+  const { clock, network } = memoryWorld();
+  const sender = addHost(network, "10.0.0.1");
+  using before = new Receiver(addHost(network, "10.0.0.2"), "10.0.0.2");
+  using after = new Receiver(addHost(network, "10.0.0.3"), "10.0.0.3");
+  const outbound = new Outbound({ clock, transport: sender.transport });
+  const peer = peerAt([before.address, after.address]);
+  const seen = (...lastSeen: number[]) => ({
+    ...peer,
+    addresses: peer.addresses.map((known, index) => ({ ...known, lastSeen: lastSeen[index] })),
+  });
+  await outbound.send(seen(0, 0), "one\n");
+  await outbound.send(seen(0, 7000), "two\n");
+  await outbound.send(seen(0, 7001), "three\n");
+  // Dropped by the registry altogether: the same.
+  await outbound.send({ ...peer, addresses: [peer.addresses[0]] }, "four\n");
+  await settle();
+  assert.deepEqual(before.lines, ["one", "two", "four"]);
+  assert.deepEqual(after.lines, ["three"]);
+  await outbound[Symbol.asyncDispose]();
+});
