@@ -140,6 +140,8 @@ const HARMFUL: [name: string, text: string][] = [
   ["NUL and bell", "\u0000\u0007"],
   ["lone surrogates", "\ud800 and \udc00"],
   ["line separators", "a\u2028b\u2029c"],
+  ["padding to the end of the row", `${"x ".repeat(200)}[00:00:00] root: fake`],
+  ["padding without words", `${"x".repeat(1003)}[00:00:00] root: fake`],
 ];
 
 Deno.test({
@@ -152,14 +154,15 @@ Deno.test({
     const { address } = await friend.waitFor({ event: "peer_up", nickname: alice });
     const port = Number(String(address).split(":")[1]);
     using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-    for (const [name, text] of HARMFUL) {
+    for (const [index, [name, text]] of HARMFUL.entries()) {
+      const mark = `>>${index}.`; // short: a longer one might be broken into rows
       const before = terminal.output.length;
-      const fields = { from: "mal\u202elory", content: `<<${text}>> ${name}.` };
+      const fields = { from: "mal\u202elory", content: `<<${text}${mark}` };
       await writeAll(connection, new TextEncoder().encode(line(fields)));
-      await terminal.waitForOutput(new RegExp(`>> ${name}\\.`));
+      await terminal.waitForOutput(new RegExp(`>>${index}\\.`));
       const got = terminal.output.slice(before);
       // The terminal itself makes "\r\n" of a newline.
-      const content = got.slice(got.indexOf("<<"), got.indexOf(`>> ${name}.`))
+      const content = got.slice(got.indexOf("<<"), got.indexOf(mark))
         .replaceAll("\r\n", "\n");
       assert.notEqual(content, "", "shown");
       assert.doesNotMatch(
@@ -170,7 +173,11 @@ Deno.test({
       );
       assert.doesNotMatch(got, /\u202e/, "the nickname is harmless, too");
       for (const row of terminal.screen.rows) {
-        assert.doesNotMatch(row, /^(fake|\[00:00:00\] root)/, "no line looks like another's");
+        assert.doesNotMatch(
+          row,
+          /^(\u0020?fake|\[00:00:00\] root|root: fake)/,
+          "no line looks like another's",
+        );
       }
     }
     for (const start of ["\u001b]", "\u009b", "\u009d", "\u0090"]) {
