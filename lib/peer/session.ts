@@ -1,0 +1,307 @@
+import type { Clock } from "../base/clock.ts";
+import type { Refusals } from "../base/refusals.ts";
+import { messageOf } from "../errors.ts";
+import type { Stream } from "../transport/stream.ts";
+import { formatAddress, type SocketAddress } from "../wire/address.ts";
+import { LineDecoder } from "../wire/lines.ts";
+import { MAX_LINE_BYTES, utf8Length } from "../wire/message.ts";
+import type { PeerId } from "../wire/peer_id.ts";
+import {
+  decodeSessionLine,
+  encodeSessionLine,
+  type Hello,
+  type SessionLine,
+  type SessionMessage,
+} from "../wire/session.ts";
+
+/** The other side's hello has to come within this many milliseconds. */
+const HELLO_MS = 5000;
+/** How often the signs of life are looked at, in milliseconds. */
+const TICK_MS = 4000;
+/** After this long without a byte a ping goes out… */
+const QUIET_MS = 10_000;
+/** …and after this long the session is over: with a tick, within 30 s. */
+const DEAD_MS = 25_000;
+/** A peer that takes no byte for this long does not read, in milliseconds. */
+const STALL_MS = 25_000;
+/** UTF-16 units that may wait to be written: what may wait for a peer, and room for answers. */
+const MAX_PENDING = 24 * 1024 * 1024;
+/** UTF-16 units that are written together at the most. */
+const MAX_BATCH = 256 * 1024;
+/** Time for the last lines to leave, in milliseconds. */
+const PARTING_MS = 1000;
+/** The reading buffer grows while the peer fills it; most sessions are quiet. */
+const MIN_BUFFER = 4 * 1024;
+const MAX_BUFFER = 64 * 1024;
+
+/** What {@linkcode Session} works with and whom it tells. */
+export interface SessionOptions {
+  readonly clock: Clock;
+  readonly refusals: Refusals;
+  /** Encrypted, and its other side's certificate accepted. */
+  readonly stream: Stream;
+  readonly peerId: PeerId;
+  /** Whether this side dialled. */
+  readonly isDialler: boolean;
+  /** This side's first line. */
+  readonly hello: Hello;
+  /** Content above this many bytes of UTF-8 is refused. */
+  readonly maxContentBytes: number;
+  /** Resolves when more messages are welcome; `undefined` when they are now. */
+  readonly ready: () => Promise<void> | undefined;
+  readonly listener: SessionListener;
+}
+
+/** Hears what happens on a session. */
+export interface SessionListener {
+  /** The other side has said who it is; once, before everything else. */
+  established(session: Session): void;
+  /**
+   * A message has come.
+   *
+   * @returns Whether it belongs to what was said before; else the session ends.
+   */
+  message(session: Session, message: SessionMessage): void;
+  /** The other side has taken all messages up to this number. */
+  acknowledged(session: Session, seq: number): void;
+  /** The other side will not take the message with this number. */
+  refused(session: Session, seq: number, reason: string): void;
+  /** The session is over; once. */
+  ended(session: Session, reason: string): void;
+}
+
+/** An authenticated, encrypted session with one peer: lines both ways until it ends. */
+export class Session {
+  readonly #options: SessionOptions;
+  #peerHello: Hello | undefined;
+  #pending: string[] = [];
+  #pendingLength = 0;
+  #ackDue = 0;
+  #isPongDue = false;
+  #writing: Promise<void> | undefined;
+  #heardAt: number;
+  #held = false;
+  #ended = false;
+  #cancelTick: () => void = () => {};
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#heardAt = options.clock.monotonic();
+  }
+
+  get peerId(): PeerId {
+    return this.#options.peerId;
+  }
+
+  get isDialler(): boolean {
+    return this.#options.isDialler;
+  }
+
+  /** This side's first line. */
+  get hello(): Hello {
+    return this.#options.hello;
+  }
+
+  /** The other side's first line; throws before {@linkcode SessionListener.established}. */
+  get peerHello(): Hello {
+    if (this.#peerHello === undefined) throw new Error("The session is not established");
+    return this.#peerHello;
+  }
+
+  get isEstablished(): boolean {
+    return this.#peerHello !== undefined && !this.#ended;
+  }
+
+  get remote(): SocketAddress {
+    return this.#options.stream.remote;
+  }
+
+  /** Says hello and reads until the session ends. */
+  start(): void {
+    this.write(encodeSessionLine(this.hello));
+    this.#tickLater(HELLO_MS);
+    void this.#read();
+  }
+
+  /** Sends a line; it is lost when the session ends before it was written. */
+  write(line: string): void {
+    if (this.#ended) return;
+    this.#pending.push(line);
+    this.#pendingLength += line.length;
+    if (this.#pendingLength > MAX_PENDING) return this.#end("the peer does not read", true);
+    this.#writing ??= this.#write();
+  }
+
+  /** Tells the other side that everything up to this number was taken, with the next write. */
+  acknowledge(seq: number): void {
+    if (this.#ended || seq <= this.#ackDue) return;
+    this.#ackDue = seq;
+    this.#writing ??= this.#write();
+  }
+
+  /** Says why and ends the session. Idempotent. */
+  async close(reason: string): Promise<void> {
+    if (this.#ended) return;
+    this.write(encodeSessionLine({ type: "bye", reason }));
+    this.#end(reason, false);
+    const { clock, stream } = this.#options;
+    const cancel = clock.after(PARTING_MS, () => stream.close());
+    try {
+      await this.#writing;
+      await stream.closeWrite();
+    } catch {
+      // Broken already: then nobody is there to hear it.
+    }
+    cancel();
+    stream.close();
+  }
+
+  /** Ends the session without a word. Idempotent. */
+  abort(reason: string): void {
+    this.#end(reason, true);
+  }
+
+  async #read(): Promise<void> {
+    const { clock, stream, ready } = this.#options;
+    const decoder = new LineDecoder(MAX_LINE_BYTES);
+    const sink = {
+      line: (text: string) => this.#onLine(text),
+      refused: (cause: string) => this.#refuse(cause),
+    };
+    let buffer = new Uint8Array(MIN_BUFFER);
+    try {
+      while (!this.#ended) {
+        const count = await stream.read(buffer);
+        if (count === null) return this.#end("the peer ended the session", true);
+        this.#heardAt = clock.monotonic();
+        decoder.push(buffer.subarray(0, count), sink);
+        const room = ready();
+        if (room !== undefined) {
+          // Waiting for the user is not the peer's silence.
+          this.#held = true;
+          await room;
+          this.#held = false;
+          this.#heardAt = clock.monotonic();
+        }
+        if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(count * 4);
+      }
+    } catch (error) {
+      this.#end(messageOf(error), true);
+    }
+  }
+
+  #onLine(text: string): void {
+    if (this.#ended) return;
+    const decoded = decodeSessionLine(text);
+    if (!decoded.ok) return this.#refuse(decoded.cause);
+    const line = decoded.value;
+    if (line === undefined) return;
+    if (this.#peerHello !== undefined) return this.#take(line);
+    if (line.type !== "hello") return this.#refuse("session that does not begin with a hello");
+    this.#peerHello = line;
+    this.#options.listener.established(this);
+  }
+
+  #take(line: SessionLine): void {
+    const { listener, maxContentBytes } = this.#options;
+    switch (line.type) {
+      case "message": {
+        const { seq, content, from } = line;
+        if (from !== undefined && from !== this.peerHello.nickname) {
+          return this.#refuse("message under another name than the session's");
+        }
+        if (content.length * 3 > maxContentBytes && utf8Length(content) > maxContentBytes) {
+          this.#options.refusals.add("content above the limit", () => formatAddress(this.remote));
+          const reason = `a message has at most ${maxContentBytes} bytes here`;
+          return this.write(encodeSessionLine({ type: "refused", seq, reason }));
+        }
+        return listener.message(this, line);
+      }
+      case "ack":
+        return listener.acknowledged(this, line.seq);
+      case "refused":
+        return listener.refused(this, line.seq, line.reason);
+      case "ping":
+        this.#isPongDue = true; // one for any number of pings that wait
+        this.#writing ??= this.#write();
+        return;
+      case "bye":
+        return this.#end(line.reason, true);
+      case "hello":
+        return this.#refuse("second hello");
+      case "pong":
+        return;
+    }
+  }
+
+  #refuse(cause: string): void {
+    this.#options.refusals.add(cause, () => formatAddress(this.remote));
+    void this.close(cause);
+  }
+
+  async #write(): Promise<void> {
+    // A later microtask: what is sent in the same turn shares the first write.
+    await undefined;
+    const { clock, stream } = this.#options;
+    const encoder = new TextEncoder();
+    let acknowledged = 0;
+    try {
+      while (this.#pending.length > 0 || this.#ackDue > acknowledged || this.#isPongDue) {
+        let text = this.#takePending();
+        if (this.#isPongDue) text += encodeSessionLine({ type: "pong" });
+        this.#isPongDue = false;
+        if (this.#ackDue > acknowledged) {
+          acknowledged = this.#ackDue;
+          text += encodeSessionLine({ type: "ack", seq: acknowledged });
+        }
+        const bytes = encoder.encode(text);
+        for (let at = 0; at < bytes.length;) {
+          const cancel = clock.after(STALL_MS, () => this.#end("the peer does not read", true));
+          try {
+            at += await stream.write(bytes.subarray(at));
+          } finally {
+            cancel();
+          }
+        }
+        if (this.#ackDue === acknowledged && this.#pending.length === 0) this.#ackDue = 0;
+      }
+    } catch (error) {
+      this.#end(messageOf(error), true);
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  #takePending(): string {
+    let length = 0;
+    let count = 0;
+    while (count < this.#pending.length && length < MAX_BATCH) {
+      length += this.#pending[count++].length;
+    }
+    this.#pendingLength -= length;
+    return this.#pending.splice(0, count).join("");
+  }
+
+  #tickLater(ms: number): void {
+    this.#cancelTick = this.#options.clock.after(ms, () => this.#tick());
+  }
+
+  #tick(): void {
+    if (this.#peerHello === undefined) {
+      return this.#end(`no hello within ${HELLO_MS / 1000} s`, true);
+    }
+    const quietMs = this.#held ? 0 : this.#options.clock.monotonic() - this.#heardAt;
+    if (quietMs >= DEAD_MS) return this.#end(`no sign of life for ${DEAD_MS / 1000} s`, true);
+    if (quietMs >= QUIET_MS) this.write(encodeSessionLine({ type: "ping" }));
+    this.#tickLater(TICK_MS);
+  }
+
+  #end(reason: string, atOnce: boolean): void {
+    if (atOnce) this.#options.stream.close();
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#cancelTick();
+    if (atOnce) this.#pending = [];
+    this.#options.listener.ended(this, reason);
+  }
+}

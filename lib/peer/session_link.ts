@@ -1,0 +1,223 @@
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { Peer } from "../discovery/peer.ts";
+import { ConnectError, LimitError, messageOf } from "../errors.ts";
+import type { PeerId } from "../wire/peer_id.ts";
+import { encodeSessionMessage } from "../wire/session.ts";
+import type { Session } from "./session.ts";
+import { stayingSession } from "./session_choice.ts";
+
+/** UTF-16 units that may wait for one peer. */
+const MAX_QUEUED = 16 * 1024 * 1024;
+/** How long messages wait for a session that broke to come back, in milliseconds. */
+const RECOVERY_MS = 15_000;
+/** The waits between attempts to come back, growing and jittered, in milliseconds. */
+const MIN_RETRY_MS = 500;
+const MAX_RETRY_MS = 30_000;
+
+interface OutgoingMessage {
+  readonly seq: number;
+  readonly line: string;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** What {@linkcode SessionLink} needs from its owner. */
+export interface SessionLinkOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ownId: PeerId;
+  /** The numbers of the peer, which outlast the link. */
+  readonly counters: { seq: number; ordinal: number };
+  /** What is known of the peer now, if it is announced. */
+  readonly find: () => Peer | undefined;
+  /** Dials the peer; resolves when the session is established, and was offered. */
+  readonly dial: (peer: Peer, dialled: number, signal: AbortSignal) => Promise<void>;
+  /** The link has neither a session nor anything to do. */
+  readonly onIdle: () => void;
+  /** A session is used from now on. */
+  readonly onUse: (session: Session) => void;
+  /** The session in use has ended. */
+  readonly onLost: (session: Session, reason: string) => void;
+}
+
+/**
+ * Everything between this peer and one other: the session in use, the messages that the other side
+ * has not acknowledged, and the way back after a break. Messages are numbered and sent again on
+ * a new session until they are acknowledged; the other side recognises those that it has.
+ */
+export class SessionLink {
+  readonly #options: SessionLinkOptions;
+  #session: Session | undefined;
+  #queue: OutgoingMessage[] = [];
+  #queued = 0;
+  #dialling: Promise<void> | undefined;
+  #brokenAt: number | undefined;
+  #retryMs = MIN_RETRY_MS;
+  #cancelRetry: (() => void) | undefined;
+  readonly #stop = new AbortController();
+
+  constructor(options: SessionLinkOptions) {
+    this.#options = options;
+  }
+
+  /** The session in use. */
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** Whether messages wait to be acknowledged. */
+  get isBusy(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  /** Resolves when the peer has acknowledged the message. */
+  send(peer: Peer, content: string, timestamp: number): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.reject(new ConnectError("Sending has ended"));
+    const { counters } = this.#options;
+    const line = encodeSessionMessage(counters.seq + 1, content, timestamp);
+    if (this.#queued > 0 && this.#queued + line.length > MAX_QUEUED) {
+      return Promise.reject(
+        new LimitError(
+          `Cannot send to ${JSON.stringify(peer.label)}: ${MAX_QUEUED} characters are waiting ` +
+            "for it already; wait until it has read them",
+        ),
+      );
+    }
+    const seq = ++counters.seq;
+    this.#queued += line.length;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#queue.push({ seq, line, resolve, reject });
+    if (this.#session !== undefined) this.#session.write(line);
+    else if (this.#isGivenUp()) this.#dial(peer);
+    return promise;
+  }
+
+  /** Takes a session whose other side has said hello: it is used, or gives way to another one. */
+  offer(session: Session): void {
+    const current = this.#session;
+    if (current !== undefined) {
+      const staying = stayingSession(this.#options.ownId, current, session);
+      const leaving = staying === current ? session : current;
+      if (staying === session) this.#use(session);
+      void leaving.close("another session with this peer stays");
+      return;
+    }
+    this.#use(session);
+  }
+
+  acknowledged(seq: number): void {
+    let count = 0;
+    while (count < this.#queue.length && this.#queue[count].seq <= seq) {
+      this.#queued -= this.#queue[count].line.length;
+      this.#queue[count++].resolve();
+    }
+    if (count > 0) this.#queue.splice(0, count);
+  }
+
+  /** The peer will not take the message with this number. */
+  refused(seq: number, reason: string): void {
+    const index = this.#queue.findIndex((message) => message.seq === seq);
+    if (index < 0) return;
+    const [{ line, reject }] = this.#queue.splice(index, 1);
+    this.#queued -= line.length;
+    reject(new LimitError(`Cannot send: the peer refuses the message: ${reason}`));
+  }
+
+  ended(session: Session, reason: string): void {
+    if (session !== this.#session) return;
+    this.#session = undefined;
+    this.#options.onLost(session, reason);
+    if (this.#stop.signal.aborted) return;
+    this.#brokenAt = this.#options.clock.monotonic();
+    this.#retryMs = MIN_RETRY_MS;
+    this.#comeBack(reason);
+  }
+
+  /** Ends the session; what is not acknowledged is rejected. */
+  async close(reason: string): Promise<void> {
+    this.#stop.abort(new Error(reason));
+    this.#cancelRetry?.();
+    this.#rejectAll(new ConnectError(`Cannot send: ${reason}`));
+    await this.#session?.close(reason);
+    await this.#dialling;
+  }
+
+  #use(session: Session): void {
+    this.#session = session;
+    this.#brokenAt = undefined;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    this.#options.onUse(session);
+    for (const { line } of this.#queue) session.write(line);
+  }
+
+  /** Whether nobody is trying to come back at a pace that a message can wait for. */
+  #isGivenUp(): boolean {
+    return this.#brokenAt === undefined ||
+      this.#options.clock.monotonic() - this.#brokenAt >= RECOVERY_MS;
+  }
+
+  /** The first attempt: whoever cannot be reached at all is reported at once. */
+  #dial(peer: Peer): void {
+    if (this.#dialling !== undefined) return;
+    this.#attempt(peer).then(
+      () => this.#idleMaybe(),
+      (error) => {
+        if (this.#session === undefined) this.#rejectAll(error);
+        this.#idleMaybe();
+      },
+    );
+  }
+
+  #attempt(peer: Peer): Promise<void> {
+    const { dial, counters } = this.#options;
+    const attempt = dial(peer, counters.ordinal, this.#stop.signal);
+    this.#dialling = attempt.catch(() => {}).finally(() => this.#dialling = undefined);
+    return attempt;
+  }
+
+  #idleMaybe(): void {
+    const isActive = this.#session !== undefined || this.isBusy || this.#cancelRetry !== undefined;
+    if (!isActive) this.#options.onIdle();
+  }
+
+  /** Tries again, later and later, as long as the peer is announced. */
+  #comeBack(reason: string): void {
+    const { clock, random } = this.#options;
+    const jittered = this.#retryMs * (0.5 + random.float() / 2);
+    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+    this.#cancelRetry = clock.after(jittered, () => {
+      this.#cancelRetry = undefined;
+      void this.#retry(reason);
+    });
+  }
+
+  async #retry(reason: string): Promise<void> {
+    const peer = this.#options.find();
+    let why = reason;
+    if (peer !== undefined && this.#session === undefined) {
+      try {
+        await (this.#dialling ?? this.#attempt(peer));
+      } catch (error) {
+        why = messageOf(error);
+      }
+    }
+    if (this.#session !== undefined || this.#stop.signal.aborted) return;
+    if (this.isBusy && this.#isGivenUp()) {
+      this.#rejectAll(
+        new ConnectError(
+          "Cannot tell whether the message arrived: the session broke and did not come back " +
+            `within ${RECOVERY_MS / 1000} s: ${why}`,
+        ),
+      );
+    }
+    if (peer === undefined && !this.isBusy) return this.#idleMaybe();
+    this.#comeBack(why);
+  }
+
+  #rejectAll(error: Error): void {
+    for (const { reject } of this.#queue.splice(0)) reject(error);
+    this.#queued = 0;
+  }
+}

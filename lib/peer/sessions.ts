@@ -1,0 +1,300 @@
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { Refusals } from "../base/refusals.ts";
+import type { Peer } from "../discovery/peer.ts";
+import { messageOf } from "../errors.ts";
+import type { Stream, Transport } from "../transport/stream.ts";
+import { formatAddress } from "../wire/address.ts";
+import { PROTOCOL_VERSION } from "../wire/announce.ts";
+import type { PeerId } from "../wire/peer_id.ts";
+import type { SessionMessage } from "../wire/session.ts";
+import { dialPeer } from "./dial.ts";
+import { HalfOpen } from "./half_open.ts";
+import { Session, type SessionListener } from "./session.ts";
+import { SessionLink } from "./session_link.ts";
+
+/** Sessions at the same time, and of them with peers of one host. */
+const MAX_SESSIONS = 1024;
+const MAX_SESSIONS_PER_HOST = 128;
+/** Peers whose numbers are remembered. */
+const MAX_REMEMBERED = 10_000;
+/** Runs of one peer whose numbers are remembered: those that may still send again, and some. */
+const MAX_RUNS = 4;
+/** Connecting, the handshake and the hello of one address, in milliseconds. */
+const DIAL_MS = 8000;
+
+/** Judges a certificate; see {@linkcode Upgrade}. */
+export type Judge = (certificate: Uint8Array) => string | undefined;
+
+/**
+ * Makes an encrypted stream of a plain one, and has the other side's certificate (DER) judged
+ * before anything else.
+ */
+export type Upgrade = (
+  stream: Stream,
+  role: "client" | "server",
+  judge: Judge,
+  signal?: AbortSignal,
+) => Promise<Stream>;
+
+/** What {@linkcode Sessions} works with, and whom it tells. */
+export interface SessionsOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly refusals: Refusals;
+  readonly transport: Transport;
+  readonly upgrade: Upgrade;
+  /** The id of a certificate, or why it can have none. */
+  readonly identify: (certificate: Uint8Array) => { id: PeerId } | { problem: string };
+  readonly ownId: PeerId;
+  readonly nickname: string;
+  /** 64 random bits of this run, in hexadecimal. */
+  readonly instance: string;
+  readonly maxContentBytes: number;
+  /** What is known of an announced peer. */
+  readonly find: (id: PeerId) => Peer | undefined;
+  /** Why there is to be no session with this peer, or `undefined`. */
+  readonly objection: (id: PeerId) => string | undefined;
+  readonly ready: () => Promise<void> | undefined;
+  readonly onMessage: (message: SessionMessage, session: Session) => void;
+  /** A peer has proved its id and said its nickname; before any message of it. */
+  readonly onEstablished: (session: Session) => void;
+  /** The session with a peer has ended, for a reason to tell the user. */
+  readonly onEnded: (session: Session, reason: string) => void;
+  /** Somebody else answered at a peer's address, or proved another id. */
+  readonly onImpostor: (message: string) => void;
+}
+
+/** The numbers of a peer that have to outlast its link. */
+interface Counters {
+  /** Messages of this run to the peer. */
+  seq: number;
+  /** Sessions of this run with the peer. */
+  ordinal: number;
+  /** The last message taken from each of its runs, the newest run last. */
+  readonly taken: Map<string, number>;
+}
+
+/** All authenticated sessions: one for each peer, dialled when there is something to send. */
+export class Sessions implements AsyncDisposable {
+  readonly #options: SessionsOptions;
+  readonly #links = new Map<PeerId, SessionLink>();
+  readonly #counters = new Map<PeerId, Counters>();
+  readonly #live = new Set<Session>();
+  readonly #waiting = new Map<Session, PromiseWithResolvers<void>>();
+  readonly #halfOpen: HalfOpen;
+  readonly #stop = new AbortController();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    this.#halfOpen = new HalfOpen(options.refusals);
+  }
+
+  /** How many sessions are open. */
+  get count(): number {
+    return this.#live.size;
+  }
+
+  /** The session in use with a peer. */
+  with(id: PeerId): Session | undefined {
+    return this.#links.get(id)?.session;
+  }
+
+  /**
+   * Sends a message.
+   *
+   * @param peer Announced with the id `id`.
+   * @returns Resolves when the peer has acknowledged it.
+   */
+  send(peer: Peer, id: PeerId, content: string, timestamp: number): Promise<void> {
+    return this.#link(id).send(peer, content, timestamp);
+  }
+
+  /** Takes an incoming connection that begins a TLS handshake. */
+  async accept(stream: Stream): Promise<void> {
+    using place = this.#halfOpen.enter(stream);
+    let id: PeerId | undefined;
+    try {
+      const secured = await this.#options.upgrade(stream, "server", (certificate) => {
+        const result = this.#judge(certificate);
+        if ("problem" in result) return result.problem;
+        id = result.id;
+        return undefined;
+      }, this.#stop.signal);
+      place.leave();
+      this.#begin(secured, id!, undefined);
+    } catch (error) {
+      stream.close();
+      if (this.#stop.signal.aborted) return;
+      this.#options.refusals.add(
+        "connection that did not become a session",
+        () => `${formatAddress(stream.remote)}: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /** Ends the session with a peer. */
+  async drop(id: PeerId, reason: string): Promise<void> {
+    const link = this.#links.get(id);
+    this.#links.delete(id);
+    await link?.close(reason);
+  }
+
+  /** Ends all sessions; what is not acknowledged is rejected. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("Sending has ended"));
+    await Promise.all([...this.#links.values()].map((link) => link.close("the peer has left")));
+    for (const session of this.#live) session.abort("the peer has left");
+  }
+
+  #judge(certificate: Uint8Array): { id: PeerId } | { problem: string } {
+    const result = this.#options.identify(certificate);
+    if ("problem" in result) return result;
+    if (result.id === this.#options.ownId) return { problem: "that is this peer itself" };
+    const objection = this.#options.objection(result.id);
+    return objection === undefined ? result : { problem: objection };
+  }
+
+  #link(id: PeerId): SessionLink {
+    let link = this.#links.get(id);
+    if (link !== undefined) return link;
+    const { clock, random, ownId, find, onEstablished, onEnded } = this.#options;
+    link = new SessionLink({
+      clock,
+      random,
+      ownId,
+      counters: this.#countersOf(id),
+      find: () => find(id),
+      dial: (peer, dialled, signal) => this.#dial(peer, id, dialled, signal),
+      onIdle: () => {
+        if (this.#links.get(id) === link) this.#links.delete(id);
+      },
+      onUse: (session) => onEstablished(session),
+      onLost: (session, reason) => onEnded(session, reason),
+    });
+    this.#links.set(id, link);
+    return link;
+  }
+
+  #countersOf(id: PeerId): Counters {
+    let counters = this.#counters.get(id);
+    if (counters === undefined) {
+      if (this.#counters.size >= MAX_REMEMBERED) {
+        for (const other of this.#counters.keys()) {
+          if (this.#links.has(other)) continue;
+          this.#counters.delete(other);
+          break;
+        }
+      }
+      counters = { seq: 0, ordinal: 0, taken: new Map() };
+      this.#counters.set(id, counters);
+    }
+    return counters;
+  }
+
+  /** Dials, proves and says hello; resolves when the session is established. */
+  #dial(peer: Peer, id: PeerId, dialled: number, signal: AbortSignal): Promise<void> {
+    const { clock, transport, upgrade, onImpostor } = this.#options;
+    return dialPeer(peer, { clock, timeoutMs: DIAL_MS, signal }, async (address, signal) => {
+      const stream = await transport.dial(address, signal);
+      const secured = await upgrade(stream, "client", (certificate) => {
+        const result = this.#judge(certificate);
+        if ("problem" in result) return result.problem;
+        if (result.id === id) return undefined;
+        const problem = `it proved another id, ${result.id}`;
+        onImpostor(
+          `${
+            formatAddress(address)
+          } was announced as ${peer.label} with the id ${id}, but ${problem}`,
+        );
+        return problem;
+      }, signal);
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const session = this.#begin(secured, id, dialled, { promise, resolve, reject });
+      const onAbort = () => session?.abort("no hello in time");
+      signal.addEventListener("abort", onAbort, { once: true });
+      try {
+        return await promise;
+      } finally {
+        signal.removeEventListener("abort", onAbort);
+      }
+    });
+  }
+
+  #begin(
+    stream: Stream,
+    peerId: PeerId,
+    dialled: number | undefined,
+    waiting?: PromiseWithResolvers<void>,
+  ): Session | undefined {
+    const { nickname, instance, refusals } = this.#options;
+    const full = this.#fullness(stream.remote.hostname);
+    if (full !== undefined) {
+      refusals.add(full, () => formatAddress(stream.remote));
+      stream.close();
+      waiting?.reject(new Error(full));
+      return undefined;
+    }
+    const session = new Session({
+      ...this.#options,
+      stream,
+      peerId,
+      isDialler: dialled !== undefined,
+      hello: {
+        type: "hello",
+        version: PROTOCOL_VERSION,
+        nickname,
+        instance,
+        ordinal: ++this.#countersOf(peerId).ordinal,
+        dialled,
+      },
+      listener: this.#listener,
+    });
+    this.#live.add(session);
+    if (waiting !== undefined) this.#waiting.set(session, waiting);
+    session.start();
+    return session;
+  }
+
+  #fullness(host: string): string | undefined {
+    if (this.#live.size >= MAX_SESSIONS) return `sessions above the limit of ${MAX_SESSIONS}`;
+    let ofHost = 0;
+    for (const { remote } of this.#live) if (remote.hostname === host) ofHost++;
+    return ofHost < MAX_SESSIONS_PER_HOST
+      ? undefined
+      : `sessions above the limit of ${MAX_SESSIONS_PER_HOST} per host`;
+  }
+
+  readonly #listener: SessionListener = {
+    established: (session) => {
+      // At once: what comes behind the hello is to find the session in its place.
+      this.#link(session.peerId).offer(session);
+      this.#waiting.get(session)?.resolve();
+      this.#waiting.delete(session);
+    },
+    message: (session, message) => {
+      if (this.#isNew(session, message.seq)) this.#options.onMessage(message, session);
+      session.acknowledge(message.seq);
+    },
+    acknowledged: (session, seq) => this.#links.get(session.peerId)?.acknowledged(seq),
+    refused: (session, seq, reason) => this.#links.get(session.peerId)?.refused(seq, reason),
+    ended: (session, reason) => {
+      this.#live.delete(session);
+      const waiting = this.#waiting.get(session);
+      this.#waiting.delete(session);
+      waiting?.reject(new Error(reason));
+      this.#links.get(session.peerId)?.ended(session, reason);
+    },
+  };
+
+  /** Whether a message is not one that was sent again; notes its number. */
+  #isNew({ peerId, peerHello: { instance } }: Session, seq: number): boolean {
+    const { taken } = this.#countersOf(peerId);
+    const last = taken.get(instance) ?? 0;
+    if (seq <= last) return false;
+    taken.delete(instance);
+    taken.set(instance, seq);
+    if (taken.size > MAX_RUNS) taken.delete(taken.keys().next().value!);
+    return true;
+  }
+}
