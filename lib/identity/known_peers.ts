@@ -1,0 +1,311 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { InvalidInputError, LimitError, messageOf } from "../errors.ts";
+import { nicknameProblem } from "../wire/nickname.ts";
+import type { PeerId } from "../wire/peer_id.ts";
+import { readProfileFile, writeAtomically } from "./files.ts";
+import {
+  formatKnownPeers,
+  type KnownPeer,
+  MAX_KNOWN_PEERS,
+  MAX_KNOWN_PEERS_BYTES,
+  parseKnownPeers,
+} from "./known_peers_file.ts";
+
+export type { KnownPeer } from "./known_peers_file.ts";
+
+/**
+ * What a nickname together with an id means to this user: `new`, neither was met; `known`, they
+ * were remembered at first contact; `verified`, the user compared the safety number; `changed`, the
+ * nickname belongs to another id; `blocked`, the user wants nothing of this id.
+ */
+export type Trust = "new" | "known" | "verified" | "changed" | "blocked";
+
+/** What {@linkcode KnownPeers.remember} found. */
+export interface Remembered {
+  /** As it was before: `new` at the first contact. */
+  readonly trust: Trust;
+  /** The nickname that this id had until now, where it has taken a new one. */
+  readonly formerNickname?: string;
+}
+
+const FILE = "peers.json";
+/** Between two writes of the file. */
+const WRITE_INTERVAL_MS = 1000;
+/** Whoever was met over a longer time is not forgotten for the sake of strangers. */
+const ACQUAINTANCE_S = 24 * 3600;
+
+/** What {@linkcode KnownPeers.open} takes. */
+export interface KnownPeersOptions {
+  /** Of an open profile, whose lock makes this the file's only writer. */
+  readonly directory: string;
+  readonly clock: Pick<Clock, "now" | "monotonic" | "after">;
+  readonly log: Log;
+  /** Most peers to remember; smaller in tests. */
+  readonly limit?: number;
+}
+
+/**
+ * Who was met, under which nickname, and what the user thinks of them: trust on first use. A
+ * nickname stands for at most one id, and an id has at most one nickname; both are compared as
+ * exact strings.
+ *
+ * Changes reach the disk within a second, or when this is disposed of. A failed write is logged and
+ * tried again after a second.
+ */
+export class KnownPeers implements AsyncDisposable {
+  readonly #path: string;
+  readonly #clock: KnownPeersOptions["clock"];
+  readonly #log: Log;
+  readonly #limit: number;
+  readonly #byId = new Map<PeerId, KnownPeer>();
+  readonly #byNickname = new Map<string, PeerId>();
+  #changed = false;
+  #writtenAt = -Infinity;
+  #cancelWrite: (() => void) | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #disposed = false;
+
+  private constructor(options: KnownPeersOptions) {
+    this.#path = `${options.directory}/${FILE}`;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#limit = options.limit ?? MAX_KNOWN_PEERS;
+  }
+
+  /**
+   * Reads the known peers of a profile; there are none where there is no file.
+   *
+   * @throws {ParlanceError} The file is damaged; it is left as it is.
+   */
+  static async open(options: KnownPeersOptions): Promise<KnownPeers> {
+    const known = new KnownPeers(options);
+    const text = await readProfileFile(known.#path, MAX_KNOWN_PEERS_BYTES);
+    if (text === undefined) return known;
+    for (const peer of parseKnownPeers(text, known.#path)) {
+      known.#byId.set(peer.id, peer);
+      if (peer.nickname !== undefined) known.#byNickname.set(peer.nickname, peer.id);
+    }
+    return known;
+  }
+
+  /** How many peers are remembered. */
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** All of them, in no particular order. */
+  all(): KnownPeer[] {
+    return [...this.#byId.values()];
+  }
+
+  byId(id: PeerId): KnownPeer | undefined {
+    return this.#byId.get(id);
+  }
+
+  byNickname(nickname: string): KnownPeer | undefined {
+    const id = this.#byNickname.get(nickname);
+    return id === undefined ? undefined : this.#byId.get(id);
+  }
+
+  /** The ids that a nickname stands for: one, or none where nobody is known by it. */
+  idsOf(nickname: string): readonly PeerId[] {
+    const id = this.#byNickname.get(nickname);
+    return id === undefined ? [] : [id];
+  }
+
+  /** What is known of this id under this nickname; changes nothing. */
+  assess(nickname: string, id: PeerId): Trust {
+    const peer = this.#byId.get(id);
+    if (peer?.blocked) return "blocked";
+    const holder = this.#byNickname.get(nickname);
+    if (holder !== undefined && holder !== id) return "changed";
+    if (peer === undefined) return "new";
+    return peer.verified ? "verified" : "known";
+  }
+
+  /**
+   * Remembers a contact. To be called only for a peer that has *proved* its id: a mere claim would
+   * occupy a nickname. Nothing changes where the trust is `changed` or `blocked`, besides when an
+   * id was last seen. A known peer with a new nickname that is free keeps its record under that
+   * one, which the user should be told: anybody known can take the nickname of nobody.
+   *
+   * Where no record can make room for a new one, the contact is not remembered.
+   */
+  remember(nickname: string, id: PeerId): Remembered {
+    requireNickname(nickname);
+    const trust = this.assess(nickname, id);
+    const peer = this.#byId.get(id);
+    const lastSeen = this.#seconds();
+    if (peer === undefined) {
+      if (trust === "changed") return { trust };
+      if (this.#makeRoom()) this.#put({ ...this.#newRecord(id), nickname });
+      else this.#log.warn("No room for another known peer: all are verified or blocked");
+      return { trust };
+    }
+    if (trust === "changed" || trust === "blocked" || peer.nickname === nickname) {
+      if (peer.lastSeen !== lastSeen) this.#put({ ...peer, lastSeen });
+      return { trust };
+    }
+    this.#put({ ...peer, nickname, lastSeen });
+    return peer.nickname === undefined ? { trust } : { trust, formerNickname: peer.nickname };
+  }
+
+  /**
+   * The user's answer to a changed identity: from now on the nickname stands for this id. Whoever
+   * had the nickname stays known by the id alone.
+   *
+   * @throws {LimitError} Nobody can make room for a record.
+   */
+  accept(nickname: string, id: PeerId): void {
+    requireNickname(nickname);
+    const peer = this.#required(id);
+    const former = this.byNickname(nickname);
+    if (former !== undefined && former.id !== id) {
+      const { nickname: _, ...rest } = former;
+      this.#put(rest);
+    }
+    this.#put({ ...peer, nickname });
+  }
+
+  /** Records that the safety number was compared; says whether the id is known at all. */
+  verify(id: PeerId): boolean {
+    return this.#update(id, { verified: true });
+  }
+
+  /**
+   * Blocks an id, met or not.
+   *
+   * @throws {LimitError} Nobody can make room for a record.
+   */
+  block(id: PeerId): void {
+    this.#put({ ...this.#required(id), blocked: true });
+  }
+
+  /** Says whether the id is known at all. */
+  unblock(id: PeerId): boolean {
+    return this.#update(id, { blocked: false });
+  }
+
+  /**
+   * Forgets a peer with all that was decided about it, a block included.
+   *
+   * @param target A nickname or an id.
+   * @returns What was forgotten, or `undefined` where nobody is known by that.
+   */
+  forget(target: string): KnownPeer | undefined {
+    const peer = this.#byId.get(target as PeerId) ?? this.byNickname(target);
+    if (peer === undefined) return undefined;
+    this.#remove(peer);
+    return peer;
+  }
+
+  /** Writes what has changed and waits for it; failures are logged. */
+  async flush(): Promise<void> {
+    this.#cancelWrite?.();
+    this.#cancelWrite = undefined;
+    this.#writing = this.#writing.then(() => this.#write());
+    await this.#writing;
+  }
+
+  /** Writes what has changed. Later changes stay in memory. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    await this.flush();
+  }
+
+  /** The record of an id, or a new one that there is room for. */
+  #required(id: PeerId): KnownPeer {
+    const peer = this.#byId.get(id);
+    if (peer !== undefined) return peer;
+    if (!this.#makeRoom()) {
+      throw new LimitError(
+        `Cannot remember another peer: ${this.#limit} are verified or blocked already; ` +
+          "/forget some of them",
+      );
+    }
+    return this.#newRecord(id);
+  }
+
+  #newRecord(id: PeerId): KnownPeer {
+    const now = this.#seconds();
+    return { id, firstSeen: now, lastSeen: now, verified: false, blocked: false };
+  }
+
+  #seconds(): number {
+    return Math.max(0, Math.floor(this.#clock.now() / 1000));
+  }
+
+  #update(id: PeerId, change: Partial<KnownPeer>): boolean {
+    const peer = this.#byId.get(id);
+    if (peer === undefined) return false;
+    this.#put({ ...peer, ...change });
+    return true;
+  }
+
+  #put(peer: KnownPeer): void {
+    const former = this.#byId.get(peer.id)?.nickname;
+    if (former !== undefined && this.#byNickname.get(former) === peer.id) {
+      this.#byNickname.delete(former);
+    }
+    this.#byId.set(peer.id, peer);
+    if (peer.nickname !== undefined) this.#byNickname.set(peer.nickname, peer.id);
+    this.#schedule();
+  }
+
+  #remove(peer: KnownPeer): void {
+    this.#byId.delete(peer.id);
+    if (peer.nickname !== undefined) this.#byNickname.delete(peer.nickname);
+    this.#schedule();
+  }
+
+  /**
+   * Sees to room for one more record. Those that the user has decided about stay; of the others,
+   * who was met within one day only goes first, so that a flood of strangers drives out itself, and
+   * then who was not seen for the longest time.
+   */
+  #makeRoom(): boolean {
+    if (this.#byId.size < this.#limit) return true;
+    let oldest: KnownPeer | undefined;
+    for (const peer of this.#byId.values()) {
+      if (peer.verified || peer.blocked) continue;
+      if (oldest === undefined || goesBefore(peer, oldest)) oldest = peer;
+    }
+    if (oldest === undefined) return false;
+    this.#remove(oldest);
+    return true;
+  }
+
+  #schedule(): void {
+    this.#changed = true;
+    if (this.#cancelWrite !== undefined || this.#disposed) return;
+    const wait = this.#writtenAt + WRITE_INTERVAL_MS - this.#clock.monotonic();
+    this.#cancelWrite = this.#clock.after(Math.max(0, wait), () => void this.flush());
+  }
+
+  async #write(): Promise<void> {
+    if (!this.#changed) return;
+    this.#changed = false;
+    this.#writtenAt = this.#clock.monotonic();
+    try {
+      const text = formatKnownPeers(this.#byId.values());
+      await writeAtomically(this.#path, new TextEncoder().encode(text), 0o600);
+    } catch (error) {
+      this.#log.error(`Cannot write the known peers to ${this.#path}: ${messageOf(error)}`);
+      this.#schedule();
+    }
+  }
+}
+
+function goesBefore(a: KnownPeer, b: KnownPeer): boolean {
+  const [fleeting, other] = [a, b].map((peer) => peer.lastSeen - peer.firstSeen < ACQUAINTANCE_S);
+  return fleeting === other ? a.lastSeen < b.lastSeen : fleeting;
+}
+
+function requireNickname(nickname: string): void {
+  const problem = nicknameProblem(nickname);
+  if (problem === undefined) return;
+  throw new InvalidInputError(
+    `Cannot remember the nickname ${JSON.stringify(nickname)}: ${problem}`,
+  );
+}
