@@ -1,6 +1,6 @@
 import type { Log } from "../base/log.ts";
 import { messageOf, ParlanceError } from "../errors.ts";
-import { openToOthers, readProfileFile, writeAtomically } from "./files.ts";
+import { openToOthers, readProfileFile } from "./files.ts";
 
 /** A profile's directory cannot be used, or is in use. */
 export class ProfileError extends ParlanceError {
@@ -41,8 +41,7 @@ export class Profile implements AsyncDisposable {
       const lock = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
       try {
         if (!await lock.tryLock(true)) throw await inUse(directory);
-        const pid = new TextEncoder().encode(`${Deno.pid}\n`);
-        await writeAtomically(`${directory}/${PID_FILE}`, pid, 0o600);
+        await Deno.writeTextFile(`${directory}/${PID_FILE}`, `${Deno.pid}\n`, { mode: 0o600 });
         log.debug(`Profile ${directory} is locked`);
         return new Profile(directory, lock, log);
       } catch (error) {
