@@ -228,6 +228,31 @@ Deno.test("a large certificate is refused for its size, an oversized length for 
   }
 });
 
+Deno.test("a length in a longer form than needed is refused", () => {
+  const good = certificate();
+  assert.deepEqual([...good.slice(0, 2)], [0x30, 0x81]); // a length of one byte after the form
+  const [, , size, ...rest] = good;
+  for (const form of [[0x82, 0, size], [0x83, 0, 0, size], [0x84, 0, 0, 0, size], [0x80]]) {
+    assert.match(certificateProblem(Uint8Array.of(0x30, ...form, ...rest))!, /not DER/);
+  }
+});
+
+Deno.test("a validity that is not two times is refused", () => {
+  const [from, to] = [time(0x17, "000101000000Z"), time(0x18, "99991231235959Z")];
+  const broken = [
+    tlv(0x30),
+    tlv(0x30, from),
+    tlv(0x30, from, [0x17, 0]),
+    tlv(0x30, from, time(0x17, "0001010000Z")), // without seconds
+    tlv(0x30, from, time(0x18, "99991231235959+0000")),
+    tlv(0x30, from, time(0x18, "99991231235959.5Z")),
+    tlv(0x30, from, time(0x17, "99991231235959Z")),
+    tlv(0x30, from, time(0x0c, "99991231235959Z")),
+    tlv(0x31, from, to),
+  ];
+  for (const validity of broken) refusedFor({ validity }, /validity/);
+});
+
 Deno.test("every beginning of a certificate is refused", () => {
   const good = certificate({ extensions: EXTENSIONS });
   for (let end = 0; end < good.length; end++) {
