@@ -12,7 +12,7 @@ export interface ProfileDirectoryOptions {
   readonly os: string;
 }
 
-/** Four times the longest nickname; every byte may take three characters of a file name's 255. */
+/** Twice the longest nickname; every byte may take three characters of a file name's 255. */
 const MAX_PROFILE_BYTES = 64;
 
 /**

@@ -11,7 +11,7 @@
 import { accepted, type Decoded, refused } from "./decoded.ts";
 import { formatPeerId, type PeerId } from "./peer_id.ts";
 
-/** Largest certificate, in bytes; those that Parlance makes have about 220. */
+/** Largest certificate, in bytes; those that Parlance makes have 230. */
 export const MAX_CERTIFICATE_BYTES = 4096;
 
 /** SEQUENCE { OBJECT IDENTIFIER 1.3.101.112 }: Ed25519, without parameters (RFC 8410, section 3). */
