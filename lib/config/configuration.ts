@@ -6,6 +6,15 @@ export type Mode = "local" | "internet" | "both";
 /** Every {@linkcode Mode}, in the order in which they are shown. */
 export const MODES = ["local", "internet", "both"] as const satisfies readonly Mode[];
 
+/**
+ * What is done in plain text, as only version 1 peers talk: both ways, received but not sent, or
+ * nothing. A nickname that is known with an id never gets plain text.
+ */
+export type PlainText = "allow" | "receive" | "deny";
+
+/** Every {@linkcode PlainText}, the most lenient first. */
+export const PLAIN_TEXT = ["allow", "receive", "deny"] as const satisfies readonly PlainText[];
+
 /** What a configuration file says, with the default of every key that it leaves out. */
 export interface Configuration {
   /** `[network]` */
@@ -28,10 +37,16 @@ export interface Configuration {
     /** Seconds without an announce after which a peer counts as gone; above the interval. */
     readonly timeoutSecs: number;
     readonly nickname: string | undefined;
+    /** Name of the profile, where it is not the nickname. */
+    readonly profile: string | undefined;
     /** TCP port for messages, 0 to 65535; with 0 the system chooses. */
     readonly port: number;
     /** IPv4 addresses of the interfaces that LAN discovery uses; empty for all. */
     readonly interfaces: readonly string[];
+  };
+  /** `[security]` */
+  readonly security: {
+    readonly plaintext: PlainText;
   };
   /** `[limits]` */
   readonly limits: {
@@ -48,8 +63,10 @@ export const DEFAULT_CONFIGURATION: Configuration = {
     announceIntervalSecs: 5,
     timeoutSecs: 15,
     nickname: undefined,
+    profile: undefined,
     port: 0,
     interfaces: [],
   },
+  security: { plaintext: "allow" },
   limits: { maxContentBytes: DEFAULT_MAX_CONTENT_BYTES },
 };

@@ -30,11 +30,18 @@ announce_interval_secs = 5
 timeout_secs = 15
 # What others see: 1 to 32 bytes of UTF-8. Without it, the name of the system's user.
 # nickname = "alice"
+# Name of the place that keeps this peer's identity: 1 to 64 bytes of UTF-8. Without it, the nickname.
+# profile = "work"
 # TCP port for incoming messages, 0 to 65535; with 0 the system chooses a free one.
 port = 0
 # IPv4 addresses of the network interfaces to use on the LAN, such as ["192.168.1.10"].
 # An empty list stands for all.
 interfaces = []
+
+[security]
+# Messages without encryption, as peers of protocol version 1 send them: "allow" both ways, only
+# "receive" them, or "deny" them. Peers that encrypt never get any, whatever stands here.
+plaintext = "allow"
 
 [limits]
 # Longest content of a message in bytes of UTF-8, 1024 to ${MAX_CONTENT_BYTES}.

@@ -14,7 +14,8 @@ export async function generateConfiguration(path: string): Promise<void> {
   }
 }
 
-function writeProblem(error: unknown): string {
+/** Says why a new file cannot be written, and what to do. */
+export function writeProblem(error: unknown): string {
   if (error instanceof Deno.errors.AlreadyExists) {
     return "it exists already; remove it first or choose another name";
   }

@@ -1,7 +1,7 @@
 import { isIpv4 } from "../wire/address.ts";
 import { MAX_LINE_BYTES } from "../wire/message.ts";
 import { isNickname, MAX_NICKNAME_BYTES, nicknameProblem } from "../wire/nickname.ts";
-import { MODES } from "./configuration.ts";
+import { MODES, PLAIN_TEXT } from "./configuration.ts";
 
 /**
  * What one value may be. The command line and the configuration file share these, so that both
@@ -24,6 +24,9 @@ const MAX_SECONDS = 86_400;
 
 /** Content at most: JSON may escape each byte with six, and the rest of the line needs its room. */
 export const MAX_CONTENT_BYTES = Math.floor((MAX_LINE_BYTES - 1024) / 6);
+
+/** The profile names a directory, in which each byte may take three characters of 255. */
+const MAX_PROFILE_BYTES = 64;
 
 /** Longest URL that is accepted, in characters; common servers refuse longer request lines. */
 const MAX_URL_LENGTH = 2048;
@@ -52,6 +55,8 @@ export function oneOf<const T extends string>(words: readonly T[]): Rule<T> {
 
 export const mode = oneOf(MODES);
 
+export const plaintext = oneOf(PLAIN_TEXT);
+
 export const seconds = wholeNumber(1, MAX_SECONDS, " (seconds)");
 
 export const port = wholeNumber(0, 65535, " (with 0 the system chooses)");
@@ -63,6 +68,25 @@ export const nickname: Rule<string> = {
   accepts: isNickname,
   problem: (value) => typeof value === "string" ? nicknameProblem(value) : undefined,
 };
+
+/** As nicknames, but longer: it is only a name of this machine's. */
+export const profile: Rule<string> = {
+  allowed: `a text of 1 to ${MAX_PROFILE_BYTES} bytes of UTF-8 without control characters`,
+  accepts: (value): value is string =>
+    typeof value === "string" && profileProblem(value) === undefined,
+  problem: (value) => typeof value === "string" ? profileProblem(value) : undefined,
+};
+
+function profileProblem(value: string): string | undefined {
+  if (value === "") return "it is empty";
+  if (!value.isWellFormed()) return "it is not valid Unicode";
+  if (/\p{Cc}/u.test(value)) return "it contains a control character";
+  if (/^\p{White_Space}|\p{White_Space}$/u.test(value)) return "it starts or ends with white space";
+  const most = MAX_PROFILE_BYTES;
+  // A UTF-16 unit takes at least one byte, so a long text need not be encoded to know.
+  const isLong = value.length > most || new TextEncoder().encode(value).length > most;
+  return isLong ? `it has more than ${most} bytes of UTF-8` : undefined;
+}
 
 export const ipv4: Rule<string> = {
   allowed: 'an IPv4 address of this machine, such as "192.168.1.10"',

@@ -9,9 +9,11 @@ export const SCHEMA = {
     announce_interval_secs: rules.seconds,
     timeout_secs: rules.seconds,
     nickname: rules.nickname,
+    profile: rules.profile,
     port: rules.port,
     interfaces: rules.interfaces,
   },
+  security: { plaintext: rules.plaintext },
   limits: { max_content_bytes: rules.contentBytes },
 } as const;
 
@@ -38,7 +40,8 @@ export function qualifiedKeys(): string[] {
 }
 
 /** Fills in the defaults. */
-export function toConfiguration({ network, discovery, peer, limits }: Values): Configuration {
+export function toConfiguration(values: Values): Configuration {
+  const { network, discovery, peer, security, limits } = values;
   const defaults = DEFAULT_CONFIGURATION;
   return {
     network: {
@@ -54,9 +57,11 @@ export function toConfiguration({ network, discovery, peer, limits }: Values): C
       announceIntervalSecs: peer.announce_interval_secs ?? defaults.peer.announceIntervalSecs,
       timeoutSecs: peer.timeout_secs ?? defaults.peer.timeoutSecs,
       nickname: peer.nickname ?? defaults.peer.nickname,
+      profile: peer.profile ?? defaults.peer.profile,
       port: peer.port ?? defaults.peer.port,
       interfaces: peer.interfaces ?? defaults.peer.interfaces,
     },
+    security: { plaintext: security.plaintext ?? defaults.security.plaintext },
     limits: { maxContentBytes: limits.max_content_bytes ?? defaults.limits.maxContentBytes },
   };
 }

@@ -1,12 +1,21 @@
 import { InvalidInputError } from "../errors.ts";
 import { isNickname, nicknameProblem } from "../wire/nickname.ts";
 import type { LogLevel } from "../logging.ts";
-import type { Configuration, Mode } from "./configuration.ts";
+import type { Configuration, Mode, PlainText } from "./configuration.ts";
+import type { ProfileOptions } from "./identity_options.ts";
 import type { RunOptions } from "./options.ts";
 import { shown } from "./shown.ts";
 
+/** Which profile, decided. */
+export interface ProfileSettings {
+  /** The profile's name. */
+  readonly profile: string;
+  /** The profile's directory, where its name does not decide. */
+  readonly dataDir: string | undefined;
+}
+
 /** Everything that a run of the client needs to know, decided. */
-export interface Settings {
+export interface Settings extends ProfileSettings {
   readonly nickname: string;
   readonly mode: Mode;
   /** A `ws://` or `wss://` URL, also in the mode that does not use it. */
@@ -25,6 +34,7 @@ export interface Settings {
   readonly heartbeatIntervalMs: number;
   /** Silence towards the bootstrap server after which a peer counts as gone. */
   readonly bootstrapPeerTimeoutMs: number;
+  readonly plaintext: PlainText;
   /** Longest content of a message, in bytes of UTF-8. */
   readonly maxContentBytes: number;
 }
@@ -37,11 +47,14 @@ export interface Settings {
  */
 export function resolveSettings(
   options: RunOptions,
-  { network, discovery, peer, limits }: Configuration,
+  configuration: Configuration,
   env: (name: string) => string | undefined,
 ): Settings {
+  const { network, discovery, peer, security, limits } = configuration;
+  const nickname = options.nickname ?? peer.nickname ?? systemNickname(env, "start", "nickname");
   return {
-    nickname: options.nickname ?? peer.nickname ?? systemNickname(env),
+    nickname,
+    ...resolveProfile({ ...options, nickname }, configuration, env),
     mode: options.mode ?? network.mode,
     bootstrapServer: options.bootstrapServer ?? network.bootstrapServer,
     port: options.port ?? peer.port,
@@ -52,7 +65,27 @@ export function resolveSettings(
     peerTimeoutMs: peer.timeoutSecs * 1000,
     heartbeatIntervalMs: discovery.heartbeatIntervalSecs * 1000,
     bootstrapPeerTimeoutMs: discovery.peerTimeoutSecs * 1000,
+    plaintext: security.plaintext,
     maxContentBytes: limits.maxContentBytes,
+  };
+}
+
+/**
+ * Decides which profile: the one that is named, else that of the nickname.
+ *
+ * @throws {InvalidInputError} There is no name, and no nickname either.
+ */
+export function resolveProfile(
+  { profile, nickname, dataDir }: ProfileOptions,
+  { peer }: Configuration,
+  env: (name: string) => string | undefined,
+): ProfileSettings {
+  const named = profile ?? peer.profile ?? nickname ?? peer.nickname;
+  if (named !== undefined) return { profile: named, dataDir };
+  // A directory needs no name.
+  return {
+    profile: dataDir === undefined ? systemNickname(env, "choose a profile", "profile") : "",
+    dataDir,
   };
 }
 
@@ -77,7 +110,12 @@ export function oddities(settings: Settings): string[] {
 /** Where systems keep the user's name: POSIX login, System V, Windows. */
 const USER_VARIABLES = ["USER", "LOGNAME", "USERNAME"];
 
-function systemNickname(env: (name: string) => string | undefined): string {
+/** @param key What the user may give instead, as an option or in the file. */
+function systemNickname(
+  env: (name: string) => string | undefined,
+  action: string,
+  key: "nickname" | "profile",
+): string {
   const problems: string[] = [];
   for (const variable of USER_VARIABLES) {
     const name = env(variable);
@@ -89,7 +127,9 @@ function systemNickname(env: (name: string) => string | undefined): string {
   }
   const why = problems.length > 0 ? problems.join(", ") : "the system tells no user name";
   throw new InvalidInputError(
-    `Cannot start without a nickname: ${why}; give one with --nickname NAME, or with nickname ` +
-      "in the section [peer] of parlance.toml",
+    `Cannot ${action} without a nickname: ${why}; give ${
+      key === "nickname" ? "one" : "a profile"
+    } ` +
+      `with --${key} NAME, or with ${key} in the section [peer] of parlance.toml`,
   );
 }

@@ -30,6 +30,8 @@ Deno.test("no options at all are a run with everything left open", () => {
 Deno.test("every option reaches the run", () => {
   const expected: RunOptions = {
     nickname: "alice",
+    profile: "work",
+    dataDir: "/data",
     config: "p.toml",
     mode: "both",
     bootstrapServer: "wss://chat.example/x",
@@ -43,7 +45,7 @@ Deno.test("every option reaches the run", () => {
       ...["--nickname", "alice", "--config", "p.toml", "--mode", "both"],
       ...["--bootstrap-server", "wss://chat.example/x", "--port", "5000", "--json"],
       ...["--interface", "127.0.0.1", "--interface", "10.0.0.1", "--interface", "127.0.0.1"],
-      ...["--log-level", "debug"],
+      ...["--log-level", "debug", "--profile", "work", "--data-dir", "/data"],
     ),
     expected,
   );
@@ -85,9 +87,41 @@ Deno.test("help names every option, in 80 columns", () => {
     const option of [
       ..."--nickname --config --generate-config --mode --bootstrap-server --port".split(" "),
       ..."--interface --json --log-level --version --help -n, -c, -m, -h,".split(" "),
+      ..."--profile --data-dir identity".split(" "),
     ]
   ) assert.ok(options.text.includes(option), option);
   assert.ok(options.text.split("\n").every((line) => line.length <= 80));
+});
+
+Deno.test("identity is a command of its own, with options before and behind what it does", () => {
+  const options = {
+    nickname: "alice",
+    profile: "work",
+    dataDir: "d",
+    config: "c",
+    passphraseStdin: true,
+  };
+  const given = ["-n", "alice", "--profile", "work", "--data-dir", "d", "-c", "c"];
+  const all = [...given, "--passphrase-stdin"];
+  const expected = { kind: "identity", action: "export", file: "f", options };
+  assert.deepEqual(parseOptions(["identity", "export", "f", ...all]), expected);
+  assert.deepEqual(parseOptions(["identity", ...all, "export", "f"]), expected);
+  assert.deepEqual(parseOptions(["identity", "import", ...all, "--", "-f"]), {
+    ...expected,
+    action: "import",
+    file: "-f",
+  });
+  assert.deepEqual(parseOptions(["identity", "show"]), {
+    kind: "identity",
+    action: "show",
+    options: { passphraseStdin: false },
+  });
+  const help = parseOptions(["identity", "--help"]);
+  assert.ok(help.kind === "help");
+  for (const word of "show export import --profile --data-dir --passphrase-stdin".split(" ")) {
+    assert.ok(help.text.includes(word), word);
+  }
+  assert.ok(help.text.split("\n").every((line) => line.length <= 80));
 });
 
 const PORT = "a whole number from 0 to 65535 (with 0 the system chooses)";
@@ -95,6 +129,7 @@ const NICKNAME = "a text of 1 to 32 bytes of UTF-8 without control characters";
 const URL_RULE = 'a ws:// or wss:// URL, such as "ws://localhost:8080"';
 const ADDRESS = 'an IPv4 address of this machine, such as "192.168.1.10"';
 const FILE = "the name of a file";
+const PROFILE = "a text of 1 to 64 bytes of UTF-8 without control characters";
 
 const PROBLEMS: readonly (readonly [args: string[], message: string])[] = [
   [["--nicknam", "x"], "Unknown option --nicknam; did you mean --nickname?"],
@@ -116,6 +151,37 @@ const PROBLEMS: readonly (readonly [args: string[], message: string])[] = [
   [["--config", "-n"], `Option --config needs a value, ${FILE}, but option -n follows`],
   [["--config", ""], `Option --config is "", but must be ${FILE}`],
   [["--generate-config", "a\0b"], `Option --generate-config is "a\\u0000b", but must be ${FILE}`],
+  [["--data-dir", ""], 'Option --data-dir is "", but must be the name of a directory'],
+  [["--profile", ""], `Option --profile is "" (it is empty), but must be ${PROFILE}`],
+  [["--profile"], `Option --profile <name> needs a value: ${PROFILE}`],
+  [
+    ["-n", "a", "identity"],
+    'Unexpected argument "identity"; it has to come first, as in "parlance identity show"',
+  ],
+  [["identity"], "Command identity needs to know what to do: show, export FILE or import FILE"],
+  [["identity", "exprot", "f"], "Unknown command identity exprot; did you mean export?"],
+  [
+    ["identity", "\u001b[2J"],
+    "Unknown command identity \\u{1b}[2J; there are show, export FILE or import FILE",
+  ],
+  [["identity", "export"], `Command identity export needs ${FILE} for the backup`],
+  [["identity", "import", ""], `The backup for identity import is "", but must be ${FILE}`],
+  [["identity", "show", "f"], 'Unexpected argument "f"; identity show takes none'],
+  [["identity", "show", "f", "g"], 'Unexpected argument "g"; identity show takes none'],
+  [["identity", "export", "f", "g"], 'Unexpected argument "g"; identity export takes one file'],
+  [["identity", "show", "--port", "1"], "Unknown option --port; --help lists the options"],
+  [
+    ["identity", "show", "--passphrase=secret"],
+    "Unknown option --passphrase; did you mean --passphrase-stdin?",
+  ],
+  [
+    ["identity", "export", "f", "--passphrase-stdin=secret"],
+    'Option --passphrase-stdin takes no value, but got "secret"',
+  ],
+  [
+    ["identity", "show", "--passphrase-stdin"],
+    "Option --passphrase-stdin has no meaning for identity show: it asks for no passphrase",
+  ],
   [["-n", ""], `Option --nickname is "" (it is empty), but must be ${NICKNAME}`],
   [["-n", "a\nb"], `Option --nickname is "a\\nb" (it contains a newline), but must be ${NICKNAME}`],
   [
@@ -152,6 +218,7 @@ Deno.test("arbitrary arguments never cause anything but an error for the user, i
   const argument = fc.oneof(
     fc.string({ unit: "binary", maxLength: 12 }),
     fc.constantFrom(
+      ..."identity show export import --passphrase-stdin --profile --data-dir".split(" "),
       ..."-n -c -m -h -- --json --json= --nickname --nickname= --port --port=1 --mode local".split(
         " ",
       ),

@@ -44,9 +44,11 @@ Deno.test("every key reaches the configuration", async () => {
       announceIntervalSecs: 6,
       timeoutSecs: 16,
       nickname: "Zoë",
+      profile: "Zoë at work",
       port: 65535,
       interfaces: ["127.0.0.1", "10.0.0.1"],
     },
+    security: { plaintext: "receive" },
     limits: { maxContentBytes: 1024 },
   };
   const text = `[network]
@@ -59,8 +61,11 @@ peer_timeout_secs = 33
 announce_interval_secs = 6
 timeout_secs = 16
 nickname = "Zoë"
+profile = "Zoë at work"
 port = 65535
 interfaces = ["127.0.0.1", "10.0.0.1"]
+[security]
+plaintext = "receive"
 [limits]
 max_content_bytes = 1024
 `;
@@ -79,8 +84,9 @@ Deno.test("the default file has every key, says the defaults, and is the one at 
   for (const key of qualifiedKeys()) {
     assert.match(DEFAULT_FILE, new RegExp(`^(# )?${key.split(".")[1]} = `, "m"));
   }
-  const named = await parse(DEFAULT_FILE.replace("# nickname", "nickname"));
+  const named = await parse(DEFAULT_FILE.replace(/# (nickname|profile)/g, "$1"));
   assert.equal(named.peer.nickname, "alice");
+  assert.equal(named.peer.profile, "work");
   const top = await Deno.readTextFile(new URL("../../parlance.toml", import.meta.url));
   assert.equal(top.replaceAll("\r\n", "\n"), DEFAULT_FILE);
 });
@@ -91,6 +97,8 @@ const bytes = "a whole number from 1024 to 174592 (bytes)";
 const url = 'a ws:// or wss:// URL, such as "ws://localhost:8080"';
 const modes = '"local", "internet" or "both"';
 const address = 'an IPv4 address of this machine, such as "192.168.1.10"';
+const plaintext = '"allow", "receive" or "deny"';
+const profile = "a text of 1 to 64 bytes of UTF-8 without control characters";
 const nick = "a text of 1 to 32 bytes of UTF-8 without control characters";
 
 const BAD_VALUES: readonly (readonly [section: string, pair: string, allowed: string])[] = [
@@ -121,6 +129,9 @@ const BAD_VALUES: readonly (readonly [section: string, pair: string, allowed: st
   ["peer", "port = -1", port],
   ["peer", 'port = "80"', port],
   ["peer", "nickname = 7", nick],
+  ["peer", "profile = 7", profile],
+  ["security", 'plaintext = "yes"', plaintext],
+  ["security", "plaintext = true", plaintext],
   [
     "peer",
     'interfaces = "127.0.0.1"',
@@ -154,6 +165,24 @@ Deno.test("a bad nickname is refused with the reason", async () => {
       `:1:17: peer.nickname is ${written} (${reason}), but must be ${nick}`,
     ]);
   }
+});
+
+Deno.test("a bad profile is refused with the reason", async () => {
+  for (
+    const [written, reason] of [
+      ['""', "it is empty"],
+      ['"  "', "it starts or ends with white space"],
+      ['"a "', "it starts or ends with white space"],
+      ['"a\\nb"', "it contains a control character"],
+      [`"${"é".repeat(32)}x"`, "it has more than 64 bytes of UTF-8"],
+    ]
+  ) {
+    assert.deepEqual(await problems(`peer.profile = ${written}`), [
+      `:1:16: peer.profile is ${written} (${reason}), but must be ${profile}`,
+    ]);
+  }
+  const longest = "é".repeat(32);
+  assert.equal((await parse(`peer.profile = "${longest}"`)).peer.profile, longest);
 });
 
 Deno.test("bad elements of a list over several lines are placed one by one", async () => {
@@ -220,7 +249,7 @@ for (const [text, place, written] of FORMS) {
   });
 }
 
-const sections = "network, discovery, peer, limits";
+const sections = "network, discovery, peer, security, limits";
 const UNKNOWN: readonly (readonly [text: string, line: string])[] = [
   ['[network]\nmodes = "local"', ':2:1: unknown key network.modes = "local"; did you mean mode?'],
   [
@@ -246,12 +275,12 @@ const UNKNOWN: readonly (readonly [text: string, line: string])[] = [
   ],
   [
     "[peer.zzz]\na = 1",
-    ":1:7: unknown section [peer.zzz]; the keys of [peer] are announce_interval_secs, timeout_secs, nickname, port, interfaces",
+    ":1:7: unknown section [peer.zzz]; the keys of [peer] are announce_interval_secs, timeout_secs, nickname, profile, port, interfaces",
   ],
   ["__proto__ = 1", `:1:1: unknown key __proto__ = 1; the sections are ${sections}`],
   [
     "[peer]\nconstructor = 1",
-    ":2:1: unknown key peer.constructor = 1; the keys of [peer] are announce_interval_secs, timeout_secs, nickname, port, interfaces",
+    ":2:1: unknown key peer.constructor = 1; the keys of [peer] are announce_interval_secs, timeout_secs, nickname, profile, port, interfaces",
   ],
   [
     '"\\u001b[2J\\u202e" = 1',

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { type Configuration, DEFAULT_CONFIGURATION } from "../../lib/config/configuration.ts";
-import { oddities, resolveSettings, type Settings } from "../../lib/config/settings.ts";
+import type { ProfileOptions } from "../../lib/config/identity_options.ts";
+import {
+  oddities,
+  resolveProfile,
+  resolveSettings,
+  type Settings,
+} from "../../lib/config/settings.ts";
 
 const env = (variables: Record<string, string>) => (name: string) => variables[name];
 const nobody = env({});
@@ -12,9 +18,11 @@ const FILE: Configuration = {
     announceIntervalSecs: 3,
     timeoutSecs: 4,
     nickname: "file",
+    profile: "file's",
     port: 5,
     interfaces: ["10.0.0.1", "10.0.0.2", "10.0.0.1"],
   },
+  security: { plaintext: "deny" },
   limits: { maxContentBytes: 2000 },
 };
 
@@ -26,6 +34,8 @@ const withNickname = (nickname: string | undefined): Configuration => ({
 Deno.test("without options and file the defaults hold", () => {
   const expected: Settings = {
     nickname: "alice",
+    profile: "alice",
+    dataDir: undefined,
     mode: "local",
     bootstrapServer: "ws://localhost:8080",
     port: 0,
@@ -36,6 +46,7 @@ Deno.test("without options and file the defaults hold", () => {
     peerTimeoutMs: 15_000,
     heartbeatIntervalMs: 10_000,
     bootstrapPeerTimeoutMs: 30_000,
+    plaintext: "allow",
     maxContentBytes: 65_536,
   };
   const settings = resolveSettings({ json: false }, DEFAULT_CONFIGURATION, env({ USER: "alice" }));
@@ -45,6 +56,8 @@ Deno.test("without options and file the defaults hold", () => {
 Deno.test("the file goes before the defaults", () => {
   assert.deepEqual(resolveSettings({ json: false }, FILE, env({ USER: "alice" })), {
     nickname: "file",
+    profile: "file's",
+    dataDir: undefined,
     mode: "internet",
     bootstrapServer: "ws://file",
     port: 5,
@@ -55,6 +68,7 @@ Deno.test("the file goes before the defaults", () => {
     peerTimeoutMs: 4000,
     heartbeatIntervalMs: 1000,
     bootstrapPeerTimeoutMs: 2000,
+    plaintext: "deny",
     maxContentBytes: 2000,
   });
 });
@@ -62,6 +76,8 @@ Deno.test("the file goes before the defaults", () => {
 Deno.test("the command line goes before the file", () => {
   const given = {
     nickname: "option",
+    profile: "option's",
+    dataDir: "/data",
     mode: "both",
     bootstrapServer: "wss://option",
     port: 0,
@@ -115,4 +131,31 @@ Deno.test("a time-out that does not exceed its interval loads, as in the origina
     `[discovery] peer_timeout_secs is 9, ${remedy}`,
   ]);
   assert.deepEqual(resolve(FILE), []);
+});
+
+Deno.test("the profile is the option's, else the file's, else the nickname's", () => {
+  const profile = (options: ProfileOptions, file: string | undefined, variables = {}) => {
+    const peer = { ...DEFAULT_CONFIGURATION.peer, nickname: "nick", profile: file };
+    const configuration = { ...DEFAULT_CONFIGURATION, peer };
+    const alone = resolveProfile(options, configuration, env(variables)).profile;
+    const all = resolveSettings({ json: false, ...options }, configuration, env(variables));
+    assert.equal(all.profile, alone);
+    return alone;
+  };
+  assert.equal(profile({ profile: "option", nickname: "n" }, "file"), "option");
+  assert.equal(profile({ nickname: "n" }, "file"), "file");
+  assert.equal(profile({ nickname: "n" }, undefined), "n");
+  assert.equal(profile({}, undefined, { USER: "user" }), "nick");
+});
+
+Deno.test("a directory needs no profile's name, and without both the error says what to give", () => {
+  const resolve = (options: ProfileOptions, variables: Record<string, string>) =>
+    resolveProfile(options, DEFAULT_CONFIGURATION, env(variables));
+  assert.equal(resolve({ dataDir: "d" }, {}).dataDir, "d");
+  assert.deepEqual(resolve({}, { USER: "user" }), { profile: "user", dataDir: undefined });
+  assert.throws(() => resolve({}, {}), {
+    name: "InvalidInputError",
+    message: "Cannot choose a profile without a nickname: the system tells no user name; give a " +
+      "profile with --profile NAME, or with profile in the section [peer] of parlance.toml",
+  });
 });
