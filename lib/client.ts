@@ -1,6 +1,7 @@
 import { systemClock } from "./base/clock.ts";
 import { lazyLog, writeToStderr } from "./logging.ts";
 import { generateConfiguration } from "./config/generate.ts";
+import type { IdentityCommand } from "./config/identity_options.ts";
 import { loadConfiguration } from "./config/load.ts";
 import { parseOptions, type RunOptions } from "./config/options.ts";
 import { oddities, resolveSettings, type Settings } from "./config/settings.ts";
@@ -36,6 +37,8 @@ export async function runClient(args: readonly string[], version: string): Promi
         await generateConfiguration(options.path);
         await print(`Wrote ${options.path}\n`);
         return OK;
+      case "identity":
+        return await identity(options);
       case "run":
         return await chat(await settingsOf(options.options), version);
     }
@@ -54,6 +57,17 @@ async function settingsOf(options: RunOptions): Promise<Settings> {
     env,
   });
   return resolveSettings(options, configuration, env);
+}
+
+/** Shows, exports or imports an identity, without a node. */
+async function identity(command: IdentityCommand): Promise<number> {
+  const { runIdentityCommand, systemIdentityEnvironment } = await import("./identity_command.ts");
+  const stop = new AbortController();
+  using _signals = onSignals(() => stop.abort());
+  const text = await runIdentityCommand(command, systemIdentityEnvironment(stop.signal));
+  if (text === undefined) return INTERRUPTED;
+  await print(text);
+  return OK;
 }
 
 /** Starts a node and the interface that fits, and stays until the user leaves. */

@@ -51,16 +51,25 @@ const NARROWED: Readonly<Record<string, readonly string[]>> = {
   identity: ["wire", "errors", "base"],
 };
 
+/** The files of `lib/` itself, and their layers. */
+const SINGLE: Readonly<Record<string, string>> = {
+  client: "client",
+  identity_command: "client",
+  passphrase: "client",
+  node: "node",
+  errors: "errors",
+  logging: "logging",
+};
+
 /** What a file of `lib/wire/` must not hold: its functions get everything as arguments. */
 const IMPURE = [/\bDeno\./, /\bDate\.now\b/, /\bperformance\./, /\bMath\.random\b/];
 
 /** The layer of a file, or `undefined` where it has no place in the design. */
 export function layerOf(file: string): string | undefined {
   if (ENTRIES.includes(file)) return "entry";
-  const name = /^lib\/(?:(client|node|errors|logging)\.ts$|(\w+)\/)/.exec(file);
-  const [, single, folder] = name ?? [];
-  if (single !== undefined) return single;
-  if (["entry", "client", "node", "errors", "logging"].includes(folder)) return undefined;
+  const [, single, folder] = /^lib\/(?:(\w+)\.ts$|(\w+)\/)/.exec(file) ?? [];
+  if (single !== undefined) return Object.hasOwn(SINGLE, single) ? SINGLE[single] : undefined;
+  if (folder === "entry" || Object.hasOwn(SINGLE, folder)) return undefined;
   return ORDER.includes(folder) || Object.hasOwn(BESIDE, folder) ? folder : undefined;
 }
 
