@@ -116,8 +116,8 @@ export class Passphrases {
 
   /** The next character, or `undefined` at the end of the input. */
   async #next(): Promise<string | undefined> {
-    const buffer = new Uint8Array(256);
     while (this.#pending.length === 0) {
+      const buffer = new Uint8Array(256);
       const length = await Promise.race([this.#cancelled, this.input.read(buffer)]);
       const text = this.#decode(buffer.subarray(0, length ?? 0), length === null);
       // A pasted line end may be both characters, and would be an empty line of its own.
