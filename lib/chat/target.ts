@@ -10,14 +10,14 @@ export interface KnownPeers {
   peers(): Peer[];
 }
 
-/** Digits of an instance that are enough to name it, as in a label. */
-const MIN_TAG_DIGITS = 4;
+/** Characters of an id or an instance that are enough to name it, as in a label. */
+const MIN_TAG_LENGTH = 4;
 
 /**
  * Finds the one peer that a user means.
  *
- * @param target A nickname, or a label `nickname~tag` whose tag is the start of the peer's
- *   instance or one of its addresses. A nickname that looks like another peer's label stands for
+ * @param target A nickname, or a label `nickname~tag` whose tag is the start of the peer's id in
+ *   upper or lower case, of its instance where it has no id, or one of its addresses. A nickname that looks like another peer's label stands for
  *   both, so nobody can take a label over.
  * @throws {UnknownPeerError} With the nearest labels.
  * @throws {AmbiguousPeerError} With the labels to choose from.
@@ -39,7 +39,8 @@ export function resolveTarget(known: KnownPeers, target: string): Peer {
   }
   // An address belongs first to whom it is tried first for.
   if (candidates.size === 0) { for (const peer of others) candidates.set(peer.key, peer); }
-  // Two registrations of one place, as a version 1 peer that came back leaves them, are one here.
+  // Two registrations of one place, as a version 1 peer that came back leaves them, are one here;
+  // but two ids are two peers, whatever their addresses.
   const places = new Map([...candidates.values()].map((peer) => [placeOf(peer), peer]));
   const [first, second] = places.values();
   if (first === undefined) {
@@ -48,21 +49,20 @@ export function resolveTarget(known: KnownPeers, target: string): Peer {
   if (second === undefined) return first;
   // Addresses tell peers apart whose labels are chosen to look like one another.
   const labels = [...places.values()].map(({ label }) => label);
-  const choices = [...places.values()].map(({ label, nickname, addresses }) => {
+  const choices = [...places.values()].map(({ label, nickname, id, addresses }) => {
     const isPlain = label !== target && labels.indexOf(label) === labels.lastIndexOf(label);
-    return isPlain ? label : `${nickname}~${formatAddress(addresses[0].address)}`;
+    return isPlain ? label : `${nickname}~${id ?? formatAddress(addresses[0].address)}`;
   });
   throw new AmbiguousPeerError(target, choices);
 }
 
-function hasTag({ instance, addresses: [first] }: Peer, tag: string): boolean {
-  if (instance !== undefined && tag.length >= MIN_TAG_DIGITS && instance.startsWith(tag)) {
-    return true;
-  }
+function hasTag({ id, instance, addresses: [first] }: Peer, tag: string): boolean {
+  const isStart = id === undefined ? instance?.startsWith(tag) : id.startsWith(tag.toUpperCase());
+  if (isStart && tag.length >= MIN_TAG_LENGTH) return true;
   return formatAddress(first.address) === tag;
 }
 
-/** Where sending to a peer ends at first, and under which name. */
-function placeOf({ nickname, addresses: [first] }: Peer): string {
-  return JSON.stringify([nickname, formatAddress(first.address)]);
+/** Where sending to a peer ends at first, under which name, and with which id. */
+function placeOf({ nickname, id, addresses: [first] }: Peer): string {
+  return JSON.stringify([nickname, id, formatAddress(first.address)]);
 }

@@ -13,6 +13,7 @@ import {
   type ListedPeer,
   type ServerMessage,
 } from "../wire/bootstrap.ts";
+import type { PeerId } from "../wire/peer_id.ts";
 import { type BootstrapSighting, MAX_BOOTSTRAP_PEERS, type PeerRegistry } from "./registry.ts";
 
 /** The list is asked for at once and then in this interval, as the original does. */
@@ -49,6 +50,8 @@ export interface BootstrapClientOptions {
   readonly nickname: string;
   /** 64 random bits of this run, in hexadecimal. */
   readonly instance: string;
+  /** The own peer id, to be registered. */
+  readonly id?: PeerId;
   /** Where this peer accepts messages. */
   readonly tcpPort: number;
   readonly heartbeatIntervalMs: number;
@@ -191,10 +194,11 @@ export class BootstrapClient implements AsyncDisposable {
   }
 
   #register(): void {
-    const { clock, nickname, instance, tcpPort } = this.#options;
+    const { clock, nickname, instance, id, tcpPort } = this.#options;
     this.#registeredAt = clock.monotonic();
     const local_addr = `0.0.0.0:${tcpPort}`;
-    this.#send({ type: "register", nickname, local_addr, version: PROTOCOL_VERSION, instance });
+    const version = PROTOCOL_VERSION;
+    this.#send({ type: "register", nickname, local_addr, version, instance, id });
   }
 
   #send(message: ClientMessage): void {
@@ -251,10 +255,15 @@ export class BootstrapClient implements AsyncDisposable {
   }
 
   #sightings(peers: readonly ListedPeer[]): BootstrapSighting[] {
-    const { instance: ownInstance, refusals } = this.#options;
+    const { instance: ownInstance, id: ownId, refusals } = this.#options;
     const sightings: BootstrapSighting[] = [];
-    for (const { peer_id, nickname, public_addr, local_addr, version, instance } of peers) {
+    for (const { peer_id, nickname, public_addr, local_addr, version, instance, id } of peers) {
       if (this.#ownIds.includes(peer_id) || instance === ownInstance) continue;
+      if (ownId !== undefined && id === ownId) {
+        // A copy of this profile, the run before this one, or somebody who pretends to be one.
+        refusals.add("bootstrap server: entry of another run with the own id", () => nickname);
+        continue;
+      }
       if (peer_id.length > MAX_PEER_ID_LENGTH) {
         refusals.add("bootstrap server: peer_id that is too long", () => nickname);
         continue;
@@ -264,7 +273,7 @@ export class BootstrapClient implements AsyncDisposable {
         refusals.add("bootstrap server: peer without an address", () => nickname);
         continue;
       }
-      sightings.push({ peerId: peer_id, nickname, address, version: version ?? 1, instance });
+      sightings.push({ peerId: peer_id, nickname, address, version: version ?? 1, instance, id });
     }
     return sightings;
   }

@@ -9,6 +9,7 @@ import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { decodeDatagram, encodeDatagram, PROTOCOL_VERSION } from "../wire/announce.ts";
 import { HostRates } from "./host_rates.ts";
 import { LanSockets } from "./lan_sockets.ts";
+import type { PeerId } from "../wire/peer_id.ts";
 import type { PeerRegistry } from "./registry.ts";
 
 /** Datagrams a second from one host, and at once: a hundred peers on one machine stay below it. */
@@ -42,6 +43,8 @@ export interface LanDiscoveryOptions {
   readonly nickname: string;
   /** 64 random bits of this run, in hexadecimal. */
   readonly instance: string;
+  /** The own peer id, to be announced. */
+  readonly id?: PeerId;
   /** Where this peer accepts messages. */
   readonly tcpPort: number;
   /** Time between two announces in milliseconds. */
@@ -100,8 +103,8 @@ export class LanDiscovery implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("Discovery is closed"));
     await this.#announcing;
-    const { nickname, instance } = this.#options;
-    await this.#sockets.announce(encodeDatagram({ type: "goodbye", nickname, instance }));
+    const { nickname, instance, id } = this.#options;
+    await this.#sockets.announce(encodeDatagram({ type: "goodbye", nickname, instance, id }));
     this.#sockets.close();
   }
 
@@ -144,7 +147,7 @@ export class LanDiscovery implements AsyncDisposable {
   }
 
   #announceBytes(ask: boolean): Uint8Array {
-    const { nickname, tcpPort, instance } = this.#options;
+    const { nickname, tcpPort, instance, id } = this.#options;
     return encodeDatagram({
       type: "announce",
       nickname,
@@ -152,11 +155,12 @@ export class LanDiscovery implements AsyncDisposable {
       version: PROTOCOL_VERSION,
       instance,
       ask,
+      id,
     });
   }
 
   #onDatagram(bytes: Uint8Array, from: SocketAddress): void | Promise<void> {
-    const { refusals, registry, instance, ready } = this.#options;
+    const { refusals, registry, instance, id: ownId, ready } = this.#options;
     if (!this.#rates.take(from.hostname)) {
       return refusals.add("datagrams above the rate of one host", () => from.hostname);
     }
@@ -165,13 +169,17 @@ export class LanDiscovery implements AsyncDisposable {
     if (!decoded.ok) return refusals.add(decoded.cause, () => formatAddress(from));
     const datagram = decoded.value;
     if (datagram.instance === instance) return;
+    if (ownId !== undefined && datagram.id === ownId) {
+      // A copy of this profile, or somebody who pretends to be one.
+      return refusals.add("datagram of another run with the own id", () => formatAddress(from));
+    }
     if (datagram.type === "goodbye") {
-      registry.saidGoodbye(datagram.nickname, datagram.instance, from.hostname);
+      registry.saidGoodbye(datagram, from.hostname);
       return ready();
     }
-    const { nickname, tcpPort, version, ask } = datagram;
+    const { nickname, tcpPort, version, ask, id } = datagram;
     const address = { hostname: from.hostname, port: tcpPort };
-    registry.sawOnLan({ nickname, address, version, instance: datagram.instance });
+    registry.sawOnLan({ nickname, address, version, instance: datagram.instance, id });
     if (ask) this.#answer(from);
     return ready();
   }

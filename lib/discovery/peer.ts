@@ -1,4 +1,5 @@
 import type { SocketAddress } from "../wire/address.ts";
+import type { PeerId } from "../wire/peer_id.ts";
 
 /** How an address was found. */
 export type Via = "lan" | "bootstrap";
@@ -18,13 +19,18 @@ export interface Peer {
   readonly nickname: string;
   /**
    * The nickname where it is the only one, else `nickname~tag`; the tag is the start of the
-   * instance, or the address of a peer that has none.
+   * id, of the instance where there is no id, or the address of a peer that has neither.
    */
   readonly label: string;
   /** Protocol version that it announced. */
   readonly version: number;
   /** 64 random bits of its run, in hexadecimal; unknown of version 1 peers. */
   readonly instance: string | undefined;
+  /**
+   * Who it claims to be, which anybody can do: only a session proves it. Once claimed, it stays
+   * for as long as the peer is known.
+   */
+  readonly id: PeerId | undefined;
   /** In the order in which to try them; at least one. */
   readonly addresses: readonly PeerAddress[];
   /** How long it has been known, in milliseconds. */

@@ -1,7 +1,22 @@
 import type { Clock } from "../base/clock.ts";
 import type { Refusals } from "../base/refusals.ts";
-import { formatAddress, type SocketAddress } from "../wire/address.ts";
-import { type DownReason, type Peer, type PeerAddress, type PresenceEvent } from "./peer.ts";
+import { formatAddress } from "../wire/address.ts";
+import type { Goodbye } from "../wire/announce.ts";
+import type { PeerId } from "../wire/peer_id.ts";
+import {
+  type BootstrapSighting,
+  type Entry,
+  isLan,
+  type KnownAddress,
+  type LanSighting,
+  leadsTo,
+  orderAddresses,
+} from "./entry.ts";
+import { Labels } from "./labels.ts";
+import type { DownReason, Peer, PresenceEvent, Via } from "./peer.ts";
+import { Recognition } from "./recognition.ts";
+
+export type { BootstrapSighting, LanSighting } from "./entry.ts";
 
 /** Peers that one host may announce on a LAN: many more than people share a machine. */
 const MAX_LAN_PEERS_PER_HOST = 256;
@@ -12,59 +27,17 @@ export const MAX_BOOTSTRAP_PEERS = 10_000;
 /** Addresses of one peer; a machine with more interfaces is reached by the first ones. */
 const MAX_ADDRESSES = 16;
 
-/** A sign of life on a LAN. */
-export interface LanSighting {
-  readonly nickname: string;
-  readonly address: SocketAddress;
-  readonly version: number;
-  readonly instance?: string;
-}
-
-/** A peer in a bootstrap server's list. */
-export interface BootstrapSighting extends LanSighting {
-  /** The server's name for the registration. */
-  readonly peerId: string;
-}
-
-/** An address as the registry keeps it. */
-interface KnownAddress extends PeerAddress {
-  lastSeen: number;
-  /** The clock's monotonic time of the last sign of life. */
-  seenAt: number;
-  readonly peerId?: string;
-}
-
-interface Entry {
-  readonly key: number;
-  nickname: string;
-  version: number;
-  instance: string | undefined;
-  /** What tells it from its namesakes: the start of the instance, or its first address. */
-  tag: string;
-  addresses: KnownAddress[];
-  /** The clock's monotonic time of the first sign of life. */
-  readonly knownSince: number;
-}
-
-/** Digits of the instance in a tag, as long as no namesake begins with the same ones. */
-const TAG_DIGITS = 4;
-
 /**
  * Who is where. Sightings go in, presence events come out. The same peer found on several
- * interfaces or in several ways is one peer with several addresses: by its instance where it has
- * one, by its address where it has none.
+ * interfaces or in several ways is one peer with several addresses: by its nickname and its id, by
+ * its nickname and its instance where it has no id, by its address where it has neither.
  */
 export class PeerRegistry {
   readonly #entries = new Map<number, Entry>();
-  readonly #byInstance = new Map<string, Entry>();
-  readonly #byLanAddress = new Map<string, Entry>();
+  readonly #recognition = new Recognition();
+  readonly #labels: Labels;
   readonly #byPeerId = new Map<string, Entry>();
-  /** By listed address and nickname; of several runs there the first one. */
-  readonly #byListing = new Map<string, Entry>();
   readonly #lanPeersOfHost = new Map<string, number>();
-  readonly #byNickname = new Map<string, Set<Entry>>();
-  /** How many peers would have the label `nickname~tag`. */
-  readonly #tagged = new Map<string, number>();
   #nextKey = 1;
 
   /**
@@ -74,9 +47,11 @@ export class PeerRegistry {
   constructor(
     private readonly clock: Clock,
     private readonly refusals: Refusals,
-    private readonly ownNickname: string,
+    ownNickname: string,
     private readonly emit: (event: PresenceEvent) => void,
-  ) {}
+  ) {
+    this.#labels = new Labels(ownNickname);
+  }
 
   /** How many peers are known. */
   get size(): number {
@@ -90,7 +65,12 @@ export class PeerRegistry {
 
   /** The peers that answer to `nickname`. */
   named(nickname: string): Peer[] {
-    return [...this.#byNickname.get(nickname) ?? []].map((entry) => this.#snapshot(entry));
+    return Array.from(this.#labels.named(nickname), (entry) => this.#snapshot(entry));
+  }
+
+  /** The peers that claim `id`, at most one of each nickname; which of them is it is not known. */
+  withId(id: PeerId): Peer[] {
+    return Array.from(this.#recognition.withId(id), (entry) => this.#snapshot(entry));
   }
 
   /** The peer with this key, if it is still known. */
@@ -101,30 +81,16 @@ export class PeerRegistry {
 
   /** Takes an announce from a LAN. */
   sawOnLan(sighting: LanSighting): void {
-    const { address, nickname } = sighting;
-    const at = formatAddress(address);
-    const holder = this.#byLanAddress.get(at);
-    let entry = this.#match(sighting);
-    if (entry !== undefined && entry.nickname !== nickname) {
-      // Only from where it is already known: else anybody could rename anybody by its instance.
-      if (holder !== entry) {
-        this.refusals.add("instance that belongs to another nickname", () => at);
-        // Still somebody: whoever came first with a foreign instance must not hide its owner.
-        return this.sawOnLan({ ...sighting, instance: undefined });
-      }
-      this.#drop(entry, "left");
-      entry = this.#match(sighting);
-    } else if (holder !== undefined && holder !== entry) {
+    const { address } = sighting;
+    const holder = this.#recognition.holder(address);
+    const entry = this.#recognition.match(sighting);
+    if (holder !== undefined && holder !== entry) {
       // Another run, or another name, behind an address that can belong to one peer only.
-      this.#removeAddress(holder, (known) => known.via === "lan" && sameAs(known, address), "left");
+      this.#removeAddress(holder, (known) => isLan(known) && leadsTo(known, address), "left");
     }
-    const known = entry?.addresses.find(({ via, address: other }) =>
-      via === "lan" && formatAddress(other) === at
-    );
+    const known = entry?.addresses.find((known) => isLan(known) && leadsTo(known, address));
     if (entry !== undefined && known !== undefined) {
-      this.#touch(known);
-      this.#identify(entry, sighting);
-      return;
+      return this.#renew(entry, known, sighting);
     }
     const ofHost = this.#lanPeersOfHost.get(address.hostname) ?? 0;
     if (ofHost >= MAX_LAN_PEERS_PER_HOST) {
@@ -133,30 +99,42 @@ export class PeerRegistry {
         () => address.hostname,
       );
     }
-    if (this.#byLanAddress.size >= MAX_LAN_PEERS) {
-      return this.refusals.add(`announce above the limit of ${MAX_LAN_PEERS} peers`, () => at);
+    if (this.#recognition.lanSize >= MAX_LAN_PEERS) {
+      return this.refusals.add(
+        `announce above the limit of ${MAX_LAN_PEERS} peers`,
+        () => formatAddress(address),
+      );
     }
-    if (entry !== undefined && entry.addresses.length >= MAX_ADDRESSES) {
-      return this.refusals.add(`address above the limit of ${MAX_ADDRESSES} of one peer`, () => at);
-    }
-    this.#lanPeersOfHost.set(address.hostname, ofHost + 1);
-    this.#add(entry, sighting, { address, via: "lan", ...this.#time() });
+    this.#add(entry, sighting, "lan");
   }
 
   /**
-   * Takes a goodbye. It counts only for peers that are known at the host that it comes from.
+   * Takes a goodbye: of the peer with its id, or of the run with its instance, or of whoever has
+   * its nickname. It counts only for peers that are known at the host that it comes from.
    *
    * @param hostname Where the datagram came from.
    */
-  saidGoodbye(nickname: string, instance: string | undefined, hostname: string): void {
-    for (const entry of [...this.#byNickname.get(nickname) ?? []]) {
-      if (instance !== undefined && entry.instance !== instance) continue;
-      const isHere = (known: KnownAddress) =>
-        known.via === "lan" && known.address.hostname === hostname;
-      if (!entry.addresses.some(isHere)) continue;
-      // A run that says goodbye leaves from all its interfaces.
-      const leaves = instance === undefined ? isHere : (known: KnownAddress) => known.via === "lan";
-      this.#removeAddress(entry, leaves, "goodbye");
+  saidGoodbye(
+    { nickname, instance, id }: Pick<Goodbye, "nickname" | "instance" | "id">,
+    hostname: string,
+  ): void {
+    for (const entry of [...this.#labels.named(nickname)]) {
+      const isIt = id !== undefined && entry.id !== undefined
+        ? entry.id === id
+        : instance === undefined
+        ? id === undefined
+        : entry.instance === instance;
+      const isHere = (known: KnownAddress) => isLan(known) && known.address.hostname === hostname;
+      if (!isIt || !entry.addresses.some(isHere)) continue;
+      // A run that says goodbye leaves from all its interfaces, and from those of no other run.
+      const leaves = (known: KnownAddress) =>
+        instance === undefined || known.run === undefined || known.run === instance;
+      const isAnonymous = id === undefined && instance === undefined;
+      this.#removeAddress(
+        entry,
+        (known) => isAnonymous ? isHere(known) : isLan(known) && leaves(known),
+        "goodbye",
+      );
     }
   }
 
@@ -181,100 +159,97 @@ export class PeerRegistry {
     for (const entry of [...this.#entries.values()]) {
       this.#removeAddress(
         entry,
-        (known) => known.via === "lan" && known.seenAt < limit,
+        (known) => isLan(known) && known.seenAt < limit,
         "timeout",
       );
     }
   }
 
   #sawInList(sighting: BootstrapSighting): void {
-    const { peerId, address, nickname } = sighting;
+    const { peerId, address, nickname, id } = sighting;
     const listed = this.#byPeerId.get(peerId);
     if (listed !== undefined) {
       const known = listed.addresses.find((other) => other.peerId === peerId)!;
-      if (listed.nickname === nickname && sameAs(known, address)) return this.#touch(known);
+      if (listed.nickname === nickname && leadsTo(known, address)) {
+        if (id === undefined) return this.#touch(known);
+        if (this.#recognition.match(sighting) === listed) {
+          return this.#renew(listed, known, sighting);
+        }
+      }
       this.#removeListed(peerId, "left");
     }
-    let own: LanSighting = sighting;
-    let entry = this.#match(own);
-    if (entry !== undefined && entry.nickname !== nickname) {
-      // Anybody may register with anybody's instance: under another name it proves nothing.
-      own = { ...sighting, instance: undefined };
-      entry = this.#match(own);
-    }
-    if (entry !== undefined && entry.addresses.length >= MAX_ADDRESSES) {
+    this.#add(this.#recognition.match(sighting), sighting, "bootstrap", peerId);
+  }
+
+  #add(found: Entry | undefined, sighting: LanSighting, via: Via, peerId?: string): void {
+    const { address } = sighting;
+    if (found !== undefined && !this.#makeRoom(found)) {
       return this.refusals.add(
         `address above the limit of ${MAX_ADDRESSES} of one peer`,
         () => formatAddress(address),
       );
     }
-    this.#add(entry, own, { address, via: "bootstrap", peerId, ...this.#time() });
+    const entry = found ?? this.#make(sighting);
+    const known = { address, via, peerId, run: undefined, ...this.#time() };
+    entry.addresses.push(known);
+    this.#renew(entry, known, sighting);
+    this.#recognition.learn(entry, address, via);
+    if (peerId !== undefined) this.#byPeerId.set(peerId, entry);
+    else {
+      const { hostname } = address;
+      this.#lanPeersOfHost.set(hostname, (this.#lanPeersOfHost.get(hostname) ?? 0) + 1);
+    }
+    if (found === undefined) this.emit({ type: "peer_up", peer: this.#snapshot(entry) });
+  }
+
+  #make({ nickname, version, address }: LanSighting): Entry {
+    const entry: Entry = {
+      key: this.#nextKey++,
+      nickname,
+      version,
+      instance: undefined,
+      id: undefined,
+      tag: formatAddress(address),
+      addresses: [],
+      knownSince: this.clock.monotonic(),
+    };
+    this.#entries.set(entry.key, entry);
+    this.#labels.add(entry);
+    return entry;
+  }
+
+  /** Takes a sign of life of an entry at an address that it has. */
+  #renew(entry: Entry, known: KnownAddress, sighting: LanSighting): void {
+    this.#touch(known);
+    entry.version = Math.max(entry.version, sighting.version);
+    const { instance, addresses } = entry;
+    this.#recognition.identify(entry, sighting);
+    this.#labels.retag(entry);
+    const before = known.run;
+    const isOwn = sighting.id === entry.id || sighting.instance === entry.instance;
+    if (isOwn) known.run = sighting.instance ?? known.run;
+    const isNew = known === addresses.at(-1);
+    if (isNew || before !== known.run || instance !== entry.instance) orderAddresses(entry);
   }
 
   /**
-   * The entry that a sighting belongs to: by its instance, even under another nickname; else by
-   * address and nickname, where one of the two has no instance (two are two runs).
+   * Whether an entry can take one more address. Where it is full, of the hosts with several of them
+   * one makes room: whoever claims a foreign id from many ports must not crowd its owner out.
    */
-  #match({ instance, nickname, address }: LanSighting): Entry | undefined {
-    const own = instance === undefined ? undefined : this.#byInstance.get(instance);
-    if (own !== undefined) return own;
-    const candidates = [
-      this.#byLanAddress.get(formatAddress(address)),
-      this.#byListing.get(listing(nickname, address)),
-    ];
-    return candidates.find((entry) =>
-      entry?.nickname === nickname && (instance === undefined || entry.instance === undefined)
+  #makeRoom(entry: Entry): boolean {
+    if (entry.addresses.length < MAX_ADDRESSES) return true;
+    const hosts = entry.addresses.map(({ address }) => address.hostname);
+    const last = entry.addresses.findLast(({ address: { hostname } }) =>
+      hosts.indexOf(hostname) !== hosts.lastIndexOf(hostname)
     );
-  }
-
-  #add(entry: Entry | undefined, sighting: LanSighting, address: KnownAddress): void {
-    const isNew = entry === undefined;
-    if (entry === undefined) {
-      entry = {
-        key: this.#nextKey++,
-        nickname: sighting.nickname,
-        version: sighting.version,
-        instance: undefined,
-        tag: formatAddress(address.address),
-        addresses: [],
-        knownSince: this.clock.monotonic(),
-      };
-      this.#entries.set(entry.key, entry);
-      const named = this.#byNickname.get(entry.nickname) ?? new Set();
-      this.#byNickname.set(entry.nickname, named.add(entry));
-      this.#countTag(entry, 1);
-    }
-    this.#identify(entry, sighting);
-    // The order of trying: LAN first, since it is nearer; then the longest known.
-    const lan = address.via === "lan";
-    const index = lan ? entry.addresses.findIndex(({ via }) => via !== "lan") : -1;
-    entry.addresses.splice(index < 0 ? entry.addresses.length : index, 0, address);
-    if (lan) this.#byLanAddress.set(formatAddress(address.address), entry);
-    if (address.peerId !== undefined) {
-      this.#byPeerId.set(address.peerId, entry);
-      const listed = listing(entry.nickname, address.address);
-      if (!this.#byListing.has(listed)) this.#byListing.set(listed, entry);
-    }
-    if (isNew) this.emit({ type: "peer_up", peer: this.#snapshot(entry) });
-  }
-
-  #identify(entry: Entry, { instance, version }: LanSighting): void {
-    entry.version = Math.max(entry.version, version);
-    if (instance === undefined || entry.instance !== undefined) return;
-    this.#countTag(entry, -1);
-    entry.instance = instance;
-    entry.tag = instance.slice(0, TAG_DIGITS);
-    this.#countTag(entry, 1);
-    this.#byInstance.set(instance, entry);
+    if (last === undefined) return false;
+    this.#removeAddress(entry, (known) => known === last, "left");
+    return true;
   }
 
   #removeListed(peerId: string, reason: DownReason): void {
     const entry = this.#byPeerId.get(peerId);
     if (entry) this.#removeAddress(entry, (known) => known.peerId === peerId, reason);
-  }
-
-  #drop(entry: Entry, reason: DownReason): void {
-    this.#removeAddress(entry, () => true, reason);
   }
 
   #removeAddress(entry: Entry, gone: (known: KnownAddress) => boolean, reason: DownReason): void {
@@ -283,31 +258,18 @@ export class PeerRegistry {
     const last = this.#snapshot(entry);
     entry.addresses = entry.addresses.filter((known) => !removed.includes(known));
     for (const { via, address, peerId } of removed) {
-      if (peerId !== undefined) {
-        this.#byPeerId.delete(peerId);
-        this.#unlist(entry, address);
-      }
+      this.#recognition.unlearn(entry, address, via);
+      if (peerId !== undefined) this.#byPeerId.delete(peerId);
       if (via !== "lan") continue;
-      this.#byLanAddress.delete(formatAddress(address));
       const left = (this.#lanPeersOfHost.get(address.hostname) ?? 1) - 1;
       if (left > 0) this.#lanPeersOfHost.set(address.hostname, left);
       else this.#lanPeersOfHost.delete(address.hostname);
     }
     if (entry.addresses.length > 0) return;
     this.#entries.delete(entry.key);
-    this.#countTag(entry, -1);
-    if (entry.instance !== undefined) this.#byInstance.delete(entry.instance);
-    const named = this.#byNickname.get(entry.nickname)!;
-    named.delete(entry);
-    if (named.size === 0) this.#byNickname.delete(entry.nickname);
+    this.#labels.remove(entry);
+    this.#recognition.forget(entry);
     this.emit({ type: "peer_down", peer: last, reason });
-  }
-
-  /** Forgets that a list named `address` for `entry`, unless another registration still does. */
-  #unlist(entry: Entry, address: SocketAddress): void {
-    if (entry.addresses.some((known) => known.via !== "lan" && sameAs(known, address))) return;
-    const listed = listing(entry.nickname, address);
-    if (this.#byListing.get(listed) === entry) this.#byListing.delete(listed);
   }
 
   #touch(known: KnownAddress): void {
@@ -319,7 +281,7 @@ export class PeerRegistry {
   }
 
   #snapshot(entry: Entry): Peer {
-    const { key, nickname, version, instance } = entry;
+    const { key, nickname, version, instance, id } = entry;
     const addresses = entry.addresses.map(({ address, via, lastSeen }) => ({
       address,
       via,
@@ -328,36 +290,12 @@ export class PeerRegistry {
     return {
       key,
       nickname,
-      label: this.#label(entry),
+      label: this.#labels.of(entry),
       version,
       instance,
+      id,
       addresses,
       knownForMs: this.clock.monotonic() - entry.knownSince,
     };
   }
-
-  #label(entry: Entry): string {
-    const namesakes = this.#byNickname.get(entry.nickname)!;
-    if (namesakes.size === 1 && entry.nickname !== this.ownNickname) return entry.nickname;
-    const short = `${entry.nickname}~${entry.tag}`;
-    // A peer chooses its instance, so the short form may be taken on purpose: then all digits.
-    return this.#tagged.get(short) === 1 || entry.instance === undefined
-      ? short
-      : `${entry.nickname}~${entry.instance}`;
-  }
-
-  #countTag({ nickname, tag }: Entry, by: 1 | -1): void {
-    const label = `${nickname}~${tag}`;
-    const count = (this.#tagged.get(label) ?? 0) + by;
-    if (count > 0) this.#tagged.set(label, count);
-    else this.#tagged.delete(label);
-  }
-}
-
-function sameAs(known: PeerAddress, address: SocketAddress): boolean {
-  return formatAddress(known.address) === formatAddress(address);
-}
-
-function listing(nickname: string, address: SocketAddress): string {
-  return `${formatAddress(address)} ${nickname}`;
 }

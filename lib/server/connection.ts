@@ -159,13 +159,14 @@ export class ClientConnection {
     }
   }
 
-  #register({ nickname, local_addr, version, instance }: ClientMessage & { type: "register" }) {
+  #register(message: ClientMessage & { type: "register" }): void {
+    const { nickname, local_addr, version, instance, id } = message;
     const { limits, registry } = this.context;
     const problem = registrationProblem(nickname, local_addr, limits);
     if (problem !== undefined) {
       return this.refuse("registrations of invalid content", CloseCode.policyViolation, problem);
     }
-    this.#peers = this.#peers.filter((id) => registry.has(id)); // the rest has run out
+    this.#peers = this.#peers.filter((peerId) => registry.has(peerId)); // the rest has run out
     if (this.#peers.length >= limits.peersPerConnection) {
       const reason =
         `Too many registrations on one connection: at most ${limits.peersPerConnection}`;
@@ -176,7 +177,7 @@ export class ClientConnection {
       return this.refuse("registrations at a full server", CloseCode.tryAgainLater, reason);
     }
     const public_addr = publicAddress(this.remote, local_addr);
-    const peer_id = registry.add({ nickname, public_addr, local_addr, version, instance });
+    const peer_id = registry.add({ nickname, public_addr, local_addr, version, instance, id });
     this.#peers.push(peer_id);
     this.#send(encodeFrame({ type: "registered", peer_id, public_addr }));
   }

@@ -8,10 +8,10 @@ export type Registration = Omit<ListedPeer, "peer_id" | "last_seen">;
  * beyond ASCII is escaped: one nickname with an emoji would otherwise make the engine keep the
  * whole list in two bytes per character, and convert all of it for everyone who asks.
  */
-export function listFragment(id: string, registration: Registration): [string, string] {
-  const { nickname, public_addr, local_addr, version, instance } = registration;
-  const before = asciiJson({ peer_id: id, nickname, public_addr, local_addr });
-  const after = JSON.stringify({ version, instance }); // numbers and hexadecimal: ASCII by itself
+export function listFragment(peerId: string, registration: Registration): [string, string] {
+  const { nickname, public_addr, local_addr, version, instance, id } = registration;
+  const before = asciiJson({ peer_id: peerId, nickname, public_addr, local_addr });
+  const after = JSON.stringify({ version, instance, id }); // ASCII by itself
   return [
     `${before.slice(0, -1)},"last_seen":`,
     after === "{}" ? "}" : `,${after.slice(1)}`,

@@ -2,11 +2,12 @@ import { isInstance, isVersion } from "./announce.ts";
 import { accepted, type Decoded, decodeObject, refused } from "./decoded.ts";
 import { isTimestamp } from "./message.ts";
 import { isNickname } from "./nickname.ts";
+import { isPeerId, type PeerId } from "./peer_id.ts";
 
 /**
  * The messages between a client and the bootstrap server: one JSON object per WebSocket text
- * frame (protocol version 1, section 3). Version 2 clients add `version` and `instance` to
- * `register`; servers that know them pass them on in `peer_list`.
+ * frame (protocol version 1, section 3). Version 2 clients add `version`, `instance` and
+ * `id` to `register`; servers that know them pass them on in `peer_list`.
  *
  * @module
  */
@@ -20,6 +21,8 @@ export type ClientMessage =
     readonly local_addr: string;
     readonly version?: number;
     readonly instance?: string;
+    /** Who the client claims to be. */
+    readonly id?: PeerId;
   }
   | { readonly type: "list_peers" }
   | { readonly type: "heartbeat" }
@@ -38,6 +41,8 @@ export interface ListedPeer {
   readonly last_seen: number;
   readonly version?: number;
   readonly instance?: string;
+  /** Who the peer claims to be, not to be taken for `peer_id`; only a session proves it. */
+  readonly id?: PeerId;
 }
 
 /** What a server sends. */
@@ -55,7 +60,7 @@ export function encodeFrame(message: ClientMessage | ServerMessage): string {
 export function decodeClientFrame(text: string): Decoded<ClientMessage> {
   const object = decodeObject(text);
   if (!object.ok) return object;
-  const { type, nickname, local_addr, version, instance } = object.value;
+  const { type, nickname, local_addr, version, instance, id } = object.value;
   switch (type) {
     case "list_peers":
     case "heartbeat":
@@ -70,7 +75,10 @@ export function decodeClientFrame(text: string): Decoded<ClientMessage> {
       if (instance !== undefined && !isInstance(instance)) {
         return refused('"instance" must be 16 lower-case hexadecimal digits');
       }
-      return accepted({ type, nickname, local_addr, version, instance });
+      if (id !== undefined && !isPeerId(id)) {
+        return refused('"id" must be a peer id in its canonical form');
+      }
+      return accepted({ type, nickname, local_addr, version, instance, id });
     case undefined:
       return refused('"type" is missing');
     default:
@@ -116,13 +124,13 @@ export function decodeServerFrame(
 /** The known fields of an entry: what else a server put into it must not be kept for long. */
 function listedPeer(value: unknown): ListedPeer | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { peer_id, nickname, public_addr, local_addr, last_seen, version, instance } =
+  const { peer_id, nickname, public_addr, local_addr, last_seen, version, instance, id } =
     value as Record<string, unknown>;
   if (
     typeof peer_id !== "string" || !isNickname(nickname) || typeof public_addr !== "string" ||
     typeof local_addr !== "string" || !isTimestamp(last_seen) ||
     (version !== undefined && !isVersion(version)) ||
-    (instance !== undefined && !isInstance(instance))
+    (instance !== undefined && !isInstance(instance)) || (id !== undefined && !isPeerId(id))
   ) return undefined;
-  return { peer_id, nickname, public_addr, local_addr, last_seen, version, instance };
+  return { peer_id, nickname, public_addr, local_addr, last_seen, version, instance, id };
 }

@@ -5,6 +5,8 @@ import { Refusals } from "../../lib/base/refusals.ts";
 import { resolveTarget } from "../../lib/chat/target.ts";
 import { PeerRegistry } from "../../lib/discovery/registry.ts";
 import { AmbiguousPeerError, UnknownPeerError } from "../../lib/errors.ts";
+import { formatPeerId, type PeerId } from "../../lib/wire/peer_id.ts";
+import { idOf } from "../discovery/registry_fixtures.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 /** A registry of somebody called "me". */
@@ -16,13 +18,21 @@ function registry(): PeerRegistry {
 const at = (host: number, port = 7) => ({ hostname: `10.0.0.${host}`, port });
 
 /** Lets a peer be seen; `instance` makes it one of version 2. */
-function see(known: PeerRegistry, nickname: string, host: number, instance?: string) {
+function see(
+  known: PeerRegistry,
+  nickname: string,
+  host: number,
+  instance?: string,
+  id?: PeerId,
+) {
   const version = instance === undefined ? 1 : 2;
-  known.sawOnLan({ nickname, address: at(host), version, instance });
+  known.sawOnLan({ nickname, address: at(host), version, instance, id });
 }
 
 const A = "aaaa111111111111";
 const B = "bbbb222222222222";
+/** An id that begins as instances do. */
+const AAAA = formatPeerId(new Uint8Array(32));
 
 /** The address of whom a target stands for. */
 function found(known: PeerRegistry, target: string): string {
@@ -72,6 +82,37 @@ Deno.test("a tag has to be long enough, and right", () => {
   }
 });
 
+Deno.test("a tag is the start of an id in upper or lower case, where there is one", () => {
+  const known = registry();
+  const [first, second] = [idOf(1), idOf(200)];
+  see(known, "bob", 1, A, first);
+  see(known, "bob", 2, A, second);
+  assert.deepEqual(choices(known, "bob"), [
+    `bob~${first.slice(0, 4)}`,
+    `bob~${second.slice(0, 4)}`,
+  ]);
+  for (const [id, host] of [[first, "10.0.0.1"], [second, "10.0.0.2"]] as const) {
+    for (const tag of [id, id.slice(0, 4), id.slice(0, 9)]) {
+      assert.equal(found(known, `bob~${tag}`), host);
+      assert.equal(found(known, `bob~${tag.toLowerCase()}`), host);
+    }
+  }
+  for (const tag of [first.slice(0, 3), first.slice(1), A, "aaaa"]) {
+    assert.throws(() => resolveTarget(known, `bob~${tag}`), UnknownPeerError, tag);
+  }
+});
+
+Deno.test("two ids at one address are two peers, neither of which is chosen for the user", () => {
+  const known = registry();
+  const [first, second] = [idOf(1, 9), idOf(2, 9)];
+  known.listed([first, second].map((id, index) => (
+    { peerId: `${index}`, nickname: "bob", address: at(1), version: 2, id }
+  )));
+  assert.deepEqual(choices(known, "bob"), [`bob~${first}`, `bob~${second}`]);
+  assert.deepEqual(choices(known, `bob~${first.slice(0, 4)}`), [`bob~${first}`, `bob~${second}`]);
+  assert.equal(resolveTarget(known, `bob~${second}`).id, second);
+});
+
 Deno.test("who is unknown is told with the nearest labels", () => {
   const known = registry();
   see(known, "roberta", 1, A);
@@ -98,7 +139,7 @@ Deno.test("an address stands first for the peer that is tried there first", () =
   see(known, "bob", 2);
   known.listed([{ peerId: "p", nickname: "bob", address: at(2), version: 2, instance: A }]);
   assert.equal(found(known, "bob~10.0.0.2:7"), "10.0.0.2");
-  known.saidGoodbye("bob", undefined, "10.0.0.2");
+  known.saidGoodbye({ nickname: "bob" }, "10.0.0.2");
   assert.equal(found(known, "bob~10.0.0.2:7"), "10.0.0.1", "the one peer that is known there");
 });
 
@@ -144,9 +185,11 @@ Deno.test("whatever peers call themselves, every choice that is offered leads to
   const nickname = fc.array(parts, { minLength: 1, maxLength: 4 }).map((some) => some.join(""))
     .filter((name) => name.length <= 32);
   const instance = fc.constantFrom(undefined, A, B, "aaaa999999999999", "aaaabbbb11111111");
+  const id = fc.constantFrom(undefined, undefined, idOf(1), idOf(2, 1), AAAA);
   const sighting = fc.record({
     nickname,
     instance,
+    id,
     host: fc.integer({ min: 1, max: 3 }),
     listed: fc.boolean(),
   });
@@ -154,11 +197,11 @@ Deno.test("whatever peers call themselves, every choice that is offered leads to
     fc.property(fc.array(sighting, { maxLength: 8 }), nickname, (sightings, target) => {
       const known = registry();
       const list = [];
-      for (const [index, { nickname, instance, host, listed }] of sightings.entries()) {
-        if (!listed) see(known, nickname, host, instance);
+      for (const [index, { nickname, instance, id, host, listed }] of sightings.entries()) {
+        if (!listed) see(known, nickname, host, instance, id);
         else {
           const version = instance === undefined ? 1 : 2;
-          list.push({ peerId: String(index), nickname, address: at(host), version, instance });
+          list.push({ peerId: String(index), nickname, address: at(host), version, instance, id });
         }
       }
       known.listed(list);

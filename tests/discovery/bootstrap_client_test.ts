@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Bootstrap, entry } from "./bootstrap_fixtures.ts";
-import { instanceOf } from "./registry_fixtures.ts";
+import { idOf, instanceOf } from "./registry_fixtures.ts";
 
 Deno.test("client registers, asks for the list at once and every 5 s, and sends heartbeats", async () => {
   for (const heartbeatIntervalMs of [10_000, 3000]) {
@@ -31,6 +31,25 @@ Deno.test("client registers, asks for the list at once and every 5 s, and sends 
     );
     assert.deepEqual(bootstrap.events(), ["connecting", "registered"]);
   }
+});
+
+Deno.test("client with an id registers it, takes those of others, and refuses its own", async () => {
+  const [own, other] = [idOf(1), idOf(2)];
+  await using bootstrap = new Bootstrap({ id: own });
+  await bootstrap.register();
+  assert.equal(bootstrap.channel.sent()[0].id, own);
+  bootstrap.channel.list(
+    entry("own", "me", "203.0.113.1:5000", { instance: instanceOf("abcd"), id: own }),
+    entry("p1", "bob", "203.0.113.7:5000", { instance: instanceOf("b1"), id: other }),
+    entry("p2", "me", "203.0.113.8:5000", { instance: instanceOf("c0"), id: own }),
+    entry("p3", "eve", "203.0.113.9:5000", { id: own }),
+  );
+  await bootstrap.clock.advance(0);
+  assert.deepEqual(bootstrap.known(), ["bob 203.0.113.7:5000/bootstrap"]);
+  assert.equal(bootstrap.registry.peers()[0].id, other);
+  assert.deepEqual(bootstrap.refusals.totals(), {
+    "bootstrap server: entry of another run with the own id": 2,
+  });
 });
 
 Deno.test("client follows the list, without itself", async () => {

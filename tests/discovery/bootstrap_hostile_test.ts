@@ -57,6 +57,7 @@ Deno.test("entries of a list that are no peers are left out and counted, the oth
     { ...bob, last_seen: -1 },
     { ...bob, version: "2" },
     { ...bob, instance: "0f3a" },
+    { ...bob, id: "AAAAAAA" },
   ];
   for (const one of entries) {
     bootstrap.channel.list(one, bob);

@@ -38,6 +38,7 @@ const malformed: readonly [what: string, datagram: unknown, cause: string][] = [
   ["of an unknown type", { ...announce, type: "hello" }, "datagram of an unknown type"],
   ["of port 0", { ...announce, tcp_port: 0 }, "announce without a valid TCP port"],
   ["of port 70000", { ...announce, tcp_port: 70000 }, "announce without a valid TCP port"],
+  ["with a mistyped id", { ...announce, id: "B".repeat(63) }, "datagram with an invalid id"],
   ["of a port in text", { ...announce, tcp_port: "5000" }, "announce without a valid TCP port"],
   [
     "with a nickname of 33 bytes",

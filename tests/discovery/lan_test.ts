@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { device, hexOf, Lans, listen, listenToGroup, loopback, say } from "./lan_fixtures.ts";
+import { idOf } from "./registry_fixtures.ts";
 
 Deno.test("newcomer and 50 peers of version 2 know one another within 250 ms", async () => {
   await using lans = new Lans();
@@ -120,6 +121,43 @@ Deno.test("own announces are ignored, and another peer of the own nickname is se
   await lans.clock.advance(250);
   assert.deepEqual(first.names(), ["alice~7777"]);
   assert.deepEqual(second.names(), [`alice~${hexOf("alice").slice(0, 4)}`]);
+});
+
+Deno.test("id is announced, with the goodbye, too, and tells who restarted from who came", async () => {
+  await using lans = new Lans();
+  const heard = await listenToGroup(lans.host(device("10.0.0.9")), lans.clock);
+  const alice = await lans.start(lans.host(device("10.0.0.1")), "alice", { id: idOf(1) });
+  const host = lans.host(device("10.0.0.2"));
+  const bob = await lans.start(host, "bob", { id: idOf(2) });
+  await lans.clock.advance(200);
+  assert.equal(heard[0].datagram.id, idOf(1));
+  assert.deepEqual(alice.registry.withId(idOf(2)).map(({ label }) => label), ["bob"]);
+  host.interfaces = []; // it is gone without a goodbye
+  host.interfaces = [device("10.0.0.2")];
+  await lans.start(host, "bob", { id: idOf(2), instance: "7777000000000000", tcpPort: 5001 });
+  await lans.clock.advance(200);
+  const [{ instance, addresses }] = alice.registry.peers();
+  assert.equal(instance, "7777000000000000");
+  assert.equal(addresses[0].address.port, 5001);
+  await bob.discovery[Symbol.asyncDispose]();
+  await lans.clock.advance(0);
+  assert.deepEqual(alice.events(), ["up bob"]);
+  const goodbye = { type: "goodbye", nickname: "bob", instance: hexOf("bob"), id: idOf(2) };
+  assert.deepEqual(heard.at(-1)?.datagram, goodbye);
+});
+
+Deno.test("datagrams of another run with the own id are refused and counted", async () => {
+  await using lans = new Lans();
+  const alice = await lans.start(lans.host(device("10.0.0.1")), "alice", { id: idOf(1) });
+  const copy = lans.host(device("10.0.0.2")).lan.open("10.0.0.2");
+  const instance = "7777000000000000";
+  for (const nickname of ["alice", "eve"]) {
+    await say(copy, { type: "announce", nickname, tcp_port: 5001, instance, id: idOf(1) });
+    await say(copy, { type: "goodbye", nickname, id: idOf(1) });
+  }
+  await lans.clock.advance(0);
+  assert.deepEqual(alice.names(), []);
+  assert.deepEqual(alice.refusals.totals(), { "datagram of another run with the own id": 4 });
 });
 
 Deno.test("version 1 peers are seen when they announce, and dropped when they fall silent", async () => {

@@ -7,6 +7,7 @@ import {
   PeerRegistry,
 } from "../../lib/discovery/registry.ts";
 import { formatAddress, parseAddress } from "../../lib/wire/address.ts";
+import { formatPeerId, type PeerId } from "../../lib/wire/peer_id.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 /** A registry on a clock of its own, and what it told. */
@@ -55,13 +56,24 @@ export function instanceOf(start: string): string {
   return start.padEnd(16, "0");
 }
 
-/** A sighting of version 2 with an instance, of version 1 without. */
-export function lan(nickname: string, address: string, instance?: string): LanSighting {
+/** One of 256 peer ids; those of one `start` begin with the same seven characters. */
+export function idOf(number: number, start = number): PeerId {
+  return formatPeerId(new Uint8Array(32).fill(start, 0, 8).fill(number, 8));
+}
+
+/** A sighting of version 2 with an instance or an id, of version 1 without. */
+export function lan(
+  nickname: string,
+  address: string,
+  instance?: string,
+  id?: PeerId,
+): LanSighting {
   return {
     nickname,
     address: parseAddress(address)!,
-    version: instance === undefined ? 1 : 2,
+    version: (instance ?? id) === undefined ? 1 : 2,
     instance: instance === undefined ? undefined : instanceOf(instance),
+    id,
   };
 }
 
@@ -70,8 +82,9 @@ export function listing(
   nickname: string,
   address: string,
   instance?: string,
+  id?: PeerId,
 ): BootstrapSighting {
-  return { ...lan(nickname, address, instance), peerId };
+  return { ...lan(nickname, address, instance, id), peerId };
 }
 
 /** A peer in short: `label address/via …`. */

@@ -8,8 +8,10 @@ Deno.test("registry takes 256 addresses of one host on the LAN, and more once so
     assert.equal(registry.size, 256);
     registry.sawOnLan(lan("bob", "10.0.0.3:1"));
     assert.equal(registry.size, 257);
-    for (let port = 1; port <= 300; port++) registry.saidGoodbye(`p${port}`, undefined, "10.0.0.2");
-    registry.saidGoodbye("bob", undefined, "10.0.0.3");
+    for (let port = 1; port <= 300; port++) {
+      registry.saidGoodbye({ nickname: `p${port}` }, "10.0.0.2");
+    }
+    registry.saidGoodbye({ nickname: "bob" }, "10.0.0.3");
     assert.equal(held(), 0);
   }
   assert.equal(refusals.count("announce above the limit of 256 peers of one host"), 3 * 44);

@@ -1,5 +1,6 @@
 import type { BootstrapSighting, LanSighting } from "../../lib/discovery/registry.ts";
 import { formatAddress } from "../../lib/wire/address.ts";
+import type { Goodbye } from "../../lib/wire/announce.ts";
 
 interface ModelAddress {
   at: string;
@@ -7,12 +8,16 @@ interface ModelAddress {
   via: "lan" | "bootstrap";
   peerId?: string;
   seenAt: number;
+  run?: string;
 }
 
 export interface ModelPeer {
   nickname: string;
   version: number;
   instance: string | undefined;
+  id: string | undefined;
+  /** When it took its id or instance, in steps. */
+  namedAt: number;
   addresses: ModelAddress[];
 }
 
@@ -22,6 +27,7 @@ export interface ModelPeer {
  */
 export class RegistryModel {
   peers: ModelPeer[] = [];
+  #steps = 0;
   /** Listed address and nickname, and the first peer that was there. */
   #listings: { address: string; peer: ModelPeer }[] = [];
 
@@ -30,31 +36,31 @@ export class RegistryModel {
     const at = formatAddress(sighting.address);
     let peer = this.#match(sighting);
     const holder = this.#holder(at);
-    if (peer !== undefined && peer.nickname !== nickname) {
-      if (peer !== holder) return this.sawOnLan({ ...sighting, instance: undefined }, now);
-      this.#remove(peer, () => true);
-      peer = this.#match(sighting);
-    } else if (holder !== undefined && holder !== peer) {
+    if (holder !== undefined && holder !== peer) {
       this.#remove(holder, (known) => known.via === "lan" && known.at === at);
     }
-    const known = peer?.addresses.find(({ via, at: other }) => via === "lan" && other === at);
-    if (known !== undefined) known.seenAt = now;
-    else {
-      peer ??= this.#make(nickname);
-      const lan = peer.addresses.filter(({ via }) => via === "lan");
-      const listed = peer.addresses.filter(({ via }) => via !== "lan");
-      peer.addresses = [...lan, { at, host, via: "lan", seenAt: now }, ...listed];
-    }
-    peer!.version = Math.max(peer!.version, sighting.version);
-    peer!.instance ??= sighting.instance;
+    peer ??= this.#make(nickname);
+    let known = peer.addresses.find(({ via, at: other }) => via === "lan" && other === at);
+    if (known === undefined) peer.addresses.push(known = { at, host, via: "lan", seenAt: now });
+    known.seenAt = now;
+    this.#renew(peer, known, sighting);
   }
 
-  saidGoodbye(nickname: string, instance: string | undefined, host: string): void {
+  saidGoodbye({ nickname, instance, id }: Omit<Goodbye, "type">, host: string): void {
     for (const peer of [...this.peers]) {
       const isHere = (known: ModelAddress) => known.via === "lan" && known.host === host;
       if (peer.nickname !== nickname || !peer.addresses.some(isHere)) continue;
-      if (instance === undefined) this.#remove(peer, isHere);
-      else if (peer.instance === instance) this.#remove(peer, ({ via }) => via === "lan");
+      if (id !== undefined && peer.id !== undefined) {
+        if (peer.id !== id) continue;
+      } else if (instance !== undefined) {
+        if (peer.instance !== instance) continue;
+      } else if (id !== undefined) continue;
+      if (id === undefined && instance === undefined) this.#remove(peer, isHere);
+      else {
+        this.#remove(peer, ({ via, run }) => {
+          return via === "lan" && (!instance || !run || run === instance);
+        });
+      }
     }
   }
 
@@ -79,37 +85,56 @@ export class RegistryModel {
   }
 
   #sawInList(sighting: BootstrapSighting, seenAt: number): void {
-    const { peerId, nickname, version, address: { hostname: host } } = sighting;
+    const { peerId, nickname, address: { hostname: host } } = sighting;
     const at = formatAddress(sighting.address);
     for (const peer of this.peers) {
       const known = peer.addresses.find((other) => other.peerId === peerId);
-      if (known !== undefined && known.at === at && peer.nickname === nickname) return;
+      if (known === undefined || known.at !== at || peer.nickname !== nickname) continue;
+      if (sighting.id === undefined) return;
+      if (this.#match(sighting) === peer) return this.#renew(peer, known, sighting);
     }
     this.#removeListed(peerId);
-    let { instance } = sighting;
-    let peer = this.#match(sighting);
-    if (peer !== undefined && peer.nickname !== nickname) {
-      instance = undefined;
-      peer = this.#match({ ...sighting, instance });
-    }
-    peer ??= this.#make(nickname);
-    peer.addresses.push({ at, host, via: "bootstrap", peerId, seenAt });
-    peer.version = Math.max(peer.version, version);
-    peer.instance ??= instance;
+    const peer = this.#match(sighting) ?? this.#make(nickname);
+    const known: ModelAddress = { at, host, via: "bootstrap", peerId, seenAt };
+    peer.addresses.push(known);
+    this.#renew(peer, known, sighting);
     const address = `${at} ${nickname}`;
     if (!this.#listings.some((entry) => entry.address === address)) {
       this.#listings.push({ address, peer });
     }
   }
 
-  #match({ instance, nickname, address }: LanSighting): ModelPeer | undefined {
-    const own = this.peers.find((peer) => instance !== undefined && peer.instance === instance);
-    if (own !== undefined) return own;
+  #renew(peer: ModelPeer, known: ModelAddress, { id, instance, version }: LanSighting): void {
+    const before = `${peer.id} ${peer.instance}`;
+    peer.version = Math.max(peer.version, version);
+    peer.id ??= id;
+    if (peer.id === id) peer.instance = instance ?? peer.instance;
+    if (before !== `${peer.id} ${peer.instance}`) peer.namedAt = this.#steps++;
+    if (peer.id === id || peer.instance === instance) known.run = instance ?? known.run;
+    const isOlder = ({ run }: ModelAddress) => run !== undefined && run !== peer.instance;
+    const current = peer.addresses.filter((one) => !isOlder(one));
+    const older = peer.addresses.filter(isOlder);
+    peer.addresses = [current, older].flatMap((some) => [
+      ...some.filter(({ via }) => via === "lan"),
+      ...some.filter(({ via }) => via !== "lan"),
+    ]);
+  }
+
+  #match({ id, instance, nickname, address }: LanSighting): ModelPeer | undefined {
     const at = formatAddress(address);
     const listed = this.#listings.find((entry) => entry.address === `${at} ${nickname}`)?.peer;
-    return [this.#holder(at), listed].find((peer) =>
-      peer?.nickname === nickname && (instance === undefined || peer.instance === undefined)
-    );
+    const here = [this.#holder(at), listed].filter((peer) => peer?.nickname === nickname);
+    const withoutId = here.find((peer) => {
+      const differ = instance && peer!.instance && instance !== peer!.instance;
+      return peer!.id === undefined && !differ;
+    });
+    const own = this.peers.filter((peer) => peer.nickname === nickname);
+    if (id !== undefined) return own.find((peer) => peer.id === id) ?? withoutId;
+    const run = own.filter((peer) => instance !== undefined && peer.instance === instance)
+      .sort((a, b) =>
+        Number(a.id !== undefined) - Number(b.id !== undefined) || a.namedAt - b.namedAt
+      );
+    return here.find((peer) => peer!.id !== undefined) ?? run[0] ?? withoutId;
   }
 
   #holder(at: string): ModelPeer | undefined {
@@ -119,7 +144,14 @@ export class RegistryModel {
   }
 
   #make(nickname: string): ModelPeer {
-    const peer: ModelPeer = { nickname, version: 1, instance: undefined, addresses: [] };
+    const peer: ModelPeer = {
+      nickname,
+      version: 1,
+      instance: undefined,
+      id: undefined,
+      namedAt: -1,
+      addresses: [],
+    };
     this.peers.push(peer);
     return peer;
   }

@@ -5,8 +5,9 @@ import { Refusals } from "../../lib/base/refusals.ts";
 import type { Peer } from "../../lib/discovery/peer.ts";
 import { type BootstrapSighting, PeerRegistry } from "../../lib/discovery/registry.ts";
 import { formatAddress } from "../../lib/wire/address.ts";
+import type { PeerId } from "../../lib/wire/peer_id.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { instanceOf, makeRegistry } from "./registry_fixtures.ts";
+import { idOf, instanceOf, makeRegistry } from "./registry_fixtures.ts";
 import { RegistryModel } from "./registry_model.ts";
 
 const TIMEOUT_MS = 15_000;
@@ -17,10 +18,12 @@ const hostname = fc.constantFrom("10.0.0.1", "10.0.0.2", "10.0.0.3");
 const instance = fc.constantFrom(undefined, "0f3a1", "0f3a2", "77aa").map((start) =>
   start && instanceOf(start)
 );
+const id = fc.constantFrom(undefined, undefined, idOf(1), idOf(2));
 const sighting = fc.record({
   nickname,
   address: fc.record({ hostname, port: fc.constantFrom(1, 2) }),
   instance,
+  id,
 }).map((value) => ({ ...value, version: value.instance === undefined ? 1 : 2 }));
 const list = fc.array(
   fc.tuple(sighting, fc.constantFrom("p1", "p2", "p3", "p4")).map(([value, peerId]) => ({
@@ -36,6 +39,7 @@ type Step =
     readonly kind: "goodbye";
     readonly nickname: string;
     readonly instance: string | undefined;
+    readonly id: PeerId | undefined;
     readonly hostname: string;
   }
   | { readonly kind: "list"; readonly sightings: BootstrapSighting[] }
@@ -46,7 +50,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("announce" as const), sighting }) },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant("goodbye" as const), nickname, instance, hostname }),
+    arbitrary: fc.record({
+      kind: fc.constant("goodbye" as const),
+      nickname,
+      instance,
+      id,
+      hostname,
+    }),
   },
   {
     weight: 3,
@@ -71,11 +81,13 @@ Deno.test("registry knows after any sequence of sightings what a simple model kn
         else present.delete(key);
       });
       const model = new RegistryModel();
+      const ids = new Map<number, PeerId>();
       for (const one of steps) {
         await apply(one, registry, model, clock);
         assert.deepEqual(registry.peers().map(shape), model.peers.map(modelShape));
         assert.deepEqual([...present.keys()], registry.peers().map(({ key }) => key));
         checkLabels(registry);
+        checkIds(registry, ids);
       }
     }),
     { numRuns: 500 },
@@ -103,8 +115,8 @@ async function apply(one: Step, registry: PeerRegistry, model: RegistryModel, cl
       registry.sawOnLan(one.sighting);
       return model.sawOnLan(one.sighting, clock.monotonic());
     case "goodbye":
-      registry.saidGoodbye(one.nickname, one.instance, one.hostname);
-      return model.saidGoodbye(one.nickname, one.instance, one.hostname);
+      registry.saidGoodbye(one, one.hostname);
+      return model.saidGoodbye(one, one.hostname);
     case "list":
       registry.listed(one.sightings);
       return model.listed(one.sightings, clock.monotonic());
@@ -118,16 +130,18 @@ async function apply(one: Step, registry: PeerRegistry, model: RegistryModel, cl
   }
 }
 
-function shape({ nickname, instance, version, addresses }: Peer) {
+function shape({ nickname, instance, id, version, addresses }: Peer) {
   const ways = addresses.map(({ address, via }) => `${formatAddress(address)}/${via}`);
-  return { nickname, instance, version, ways };
+  return { nickname, instance, id, version, ways };
 }
 
-function modelShape({ nickname, instance, version, addresses }: RegistryModel["peers"][number]) {
-  return { nickname, instance, version, ways: addresses.map(({ at, via }) => `${at}/${via}`) };
+function modelShape(
+  { nickname, instance, id, version, addresses }: RegistryModel["peers"][number],
+) {
+  return { nickname, instance, id, version, ways: addresses.map(({ at, via }) => `${at}/${via}`) };
 }
 
-/** A label is the nickname where that is enough; peers with an instance share none. */
+/** A label is the nickname where that is enough; peers with an id or an instance share none. */
 function checkLabels(registry: PeerRegistry): void {
   const peers = registry.peers();
   for (const { nickname, label } of peers) {
@@ -135,6 +149,22 @@ function checkLabels(registry: PeerRegistry): void {
     assert.equal(label === nickname, alone);
     assert.ok(alone || label.startsWith(`${nickname}~`));
   }
-  const labels = peers.filter((peer) => peer.instance !== undefined).map(({ label }) => label);
+  const labels = peers.filter((peer) => (peer.id ?? peer.instance) !== undefined)
+    .map(({ label }) => label.toLowerCase());
   assert.equal(new Set(labels).size, labels.length);
+}
+
+/** A peer never changes or loses its id, and shares it with nobody of its nickname. */
+function checkIds(registry: PeerRegistry, ids: Map<number, PeerId>): void {
+  const peers = registry.peers();
+  for (const { key, id } of peers) {
+    assert.equal(id, ids.get(key) ?? id);
+    if (id !== undefined) ids.set(key, id);
+  }
+  for (const id of [idOf(1), idOf(2)]) {
+    const claimants = peers.filter((peer) => peer.id === id);
+    const sorted = (some: Peer[]) => some.map(({ key }) => key).sort((a, b) => a - b);
+    assert.deepEqual(sorted(registry.withId(id)), sorted(claimants));
+    assert.equal(new Set(claimants.map(({ nickname }) => nickname)).size, claimants.length);
+  }
 }

@@ -34,8 +34,8 @@ Deno.test("two peers of one nickname get labels, and one of them alone gets none
     "bob~77aa",
     "bob~10.0.0.4:5000",
   ]);
-  registry.saidGoodbye("bob", instanceOf("0f3a"), "10.0.0.2");
-  registry.saidGoodbye("bob", undefined, "10.0.0.4");
+  registry.saidGoodbye({ nickname: "bob", instance: instanceOf("0f3a") }, "10.0.0.2");
+  registry.saidGoodbye({ nickname: "bob" }, "10.0.0.4");
   assert.deepEqual(known(registry), ["bob 10.0.0.3:5000/lan"]);
   assert.deepEqual(events(), [
     "up bob",
@@ -64,7 +64,7 @@ Deno.test("tag that two namesakes share is the whole instance, for as long as th
     `bob~${instanceOf("0f3a2")}`,
     "bob~77aa",
   ]);
-  registry.saidGoodbye("bob", instanceOf("0f3a1"), "10.0.0.2");
+  registry.saidGoodbye({ nickname: "bob", instance: instanceOf("0f3a1") }, "10.0.0.2");
   assert.deepEqual(labels(), ["bob~0f3a", "bob~77aa"]);
 });
 
@@ -74,14 +74,14 @@ Deno.test("goodbye counts only from an address of the peer", () => {
   registry.sawOnLan(lan("bob", "10.0.1.2:5000", "b1"));
   registry.sawOnLan(lan("old", "10.0.0.3:5000"));
   events();
-  registry.saidGoodbye("bob", instanceOf("b1"), "10.0.0.9");
-  registry.saidGoodbye("bob", undefined, "10.0.0.9");
-  registry.saidGoodbye("bob", instanceOf("b2"), "10.0.0.2");
-  registry.saidGoodbye("old", undefined, "10.0.0.2");
-  registry.saidGoodbye("nobody", undefined, "10.0.0.2");
+  registry.saidGoodbye({ nickname: "bob", instance: instanceOf("b1") }, "10.0.0.9");
+  registry.saidGoodbye({ nickname: "bob" }, "10.0.0.9");
+  registry.saidGoodbye({ nickname: "bob", instance: instanceOf("b2") }, "10.0.0.2");
+  registry.saidGoodbye({ nickname: "old" }, "10.0.0.2");
+  registry.saidGoodbye({ nickname: "nobody" }, "10.0.0.2");
   assert.equal(registry.size, 2);
-  registry.saidGoodbye("bob", instanceOf("b1"), "10.0.1.2"); // leaves all its interfaces
-  registry.saidGoodbye("old", undefined, "10.0.0.3");
+  registry.saidGoodbye({ nickname: "bob", instance: instanceOf("b1") }, "10.0.1.2"); // leaves all its interfaces
+  registry.saidGoodbye({ nickname: "old" }, "10.0.0.3");
   assert.deepEqual(events(), ["down bob goodbye", "down old goodbye"]);
 });
 
@@ -89,9 +89,9 @@ Deno.test("goodbye on the LAN leaves a peer that the bootstrap server lists", ()
   const { registry, events } = makeRegistry();
   registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1"));
   registry.listed([listing("p1", "bob", "203.0.113.7:5000", "b1")]);
-  registry.saidGoodbye("bob", instanceOf("b1"), "203.0.113.7"); // not a LAN address of it
+  registry.saidGoodbye({ nickname: "bob", instance: instanceOf("b1") }, "203.0.113.7"); // not a LAN address of it
   assert.equal(registry.peers()[0].addresses.length, 2);
-  registry.saidGoodbye("bob", instanceOf("b1"), "10.0.0.2");
+  registry.saidGoodbye({ nickname: "bob", instance: instanceOf("b1") }, "10.0.0.2");
   assert.deepEqual(known(registry), ["bob 203.0.113.7:5000/bootstrap"]);
   assert.deepEqual(events(), ["up bob"]);
 });
@@ -163,14 +163,12 @@ Deno.test("run that took over one of several addresses leaves the peer the other
   assert.deepEqual(events(), ["up bob", "up carol"]);
 });
 
-Deno.test("known instance under another nickname counts only at its own address", () => {
-  const { registry, refusals, events } = makeRegistry();
+Deno.test("known instance under another nickname is another peer", () => {
+  const { registry, events } = makeRegistry();
   registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1"));
   registry.sawOnLan(lan("eve", "10.0.0.9:5000", "b1"));
   assert.deepEqual(known(registry), ["bob 10.0.0.2:5000/lan", "eve 10.0.0.9:5000/lan"]);
-  assert.deepEqual(registry.peers().map(({ instance }) => instance), [instanceOf("b1"), undefined]);
-  assert.equal(refusals.count("instance that belongs to another nickname"), 1);
-  registry.sawOnLan(lan("bobby", "10.0.0.2:5000", "b1"));
+  registry.sawOnLan(lan("bobby", "10.0.0.2:5000", "b1")); // renamed where it is
   assert.deepEqual(known(registry), ["eve 10.0.0.9:5000/lan", "bobby 10.0.0.2:5000/lan"]);
   assert.deepEqual(events(), ["up bob", "up eve", "down bob left", "up bobby"]);
 });

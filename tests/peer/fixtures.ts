@@ -35,6 +35,7 @@ export function peerAt(
     label: nickname,
     version,
     instance: version >= 2 ? randomHex(evenRandom, 8) : undefined,
+    id: undefined,
     addresses: addresses.map((address) => ({ address, via: "lan", lastSeen: 0 })),
     knownForMs: 0,
   };

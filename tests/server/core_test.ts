@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { formatPeerId } from "../../lib/wire/peer_id.ts";
 import { memoryServer } from "./memory_client.ts";
 
 Deno.test("server answers a registration with an id and the address it saw", () => {
@@ -51,15 +52,17 @@ Deno.test("server lists peers to a client that is not registered", () => {
   assert.deepEqual(client().ask({ type: "list_peers" }), [{ type: "peer_list", peers: [] }]);
 });
 
-Deno.test("server passes version and instance of a registration on, and nothing for who has none", () => {
+Deno.test("server passes version, instance and id of a registration on, and nothing for who has none", () => {
   const { client } = memoryServer();
   const newer = client();
   const instance = "0123456789abcdef";
-  newer.ask({ type: "register", nickname: "n", local_addr: "0.0.0.0:1", version: 2, instance });
+  const id = formatPeerId(new Uint8Array(32).fill(7));
+  newer.ask({ type: "register", nickname: "n", local_addr: "0.0.0.0:1", version: 2, instance, id });
   client().register("old");
   const [first, second] = newer.list();
   assert.equal(first.version, 2);
   assert.equal(first.instance, instance);
+  assert.equal(first.id, id);
   assert.deepEqual(Object.keys(second).sort(), [
     "last_seen",
     "local_addr",
@@ -67,6 +70,19 @@ Deno.test("server passes version and instance of a registration on, and nothing 
     "peer_id",
     "public_addr",
   ]);
+});
+
+Deno.test("server refuses a registration with a malformed id, and the connection stays", () => {
+  const { client, core } = memoryServer();
+  const register = { type: "register", nickname: "n", local_addr: "0.0.0.0:1" };
+  const one = client();
+  assert.deepEqual(one.ask(JSON.stringify({ ...register, id: "AAAAAAA" })), [{
+    type: "error",
+    message: 'Invalid message format: "id" must be a peer id in its canonical form',
+  }]);
+  assert.equal(core.stats().peers, 0);
+  one.register("n");
+  assert.equal(core.stats().peers, 1);
 });
 
 Deno.test("heartbeat of a registered peer is not answered, and renews last_seen", async () => {
@@ -205,7 +221,7 @@ Deno.test("message of an invalid format is an error, and the connection stays op
 Deno.test("unknown fields are ignored", () => {
   const { client } = memoryServer();
   const alice = client();
-  alice.say('{"type":"register","nickname":"a","local_addr":"0.0.0.0:1","colour":"red","id":{}}');
+  alice.say('{"type":"register","nickname":"a","local_addr":"0.0.0.0:1","colour":"red","ids":{}}');
   assert.deepEqual(alice.nicknames(), ["a"]);
 });
 

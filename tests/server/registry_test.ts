@@ -4,6 +4,7 @@ import { systemClock } from "../../lib/base/clock.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { Registry } from "../../lib/server/registry.ts";
 import type { ListedPeer } from "../../lib/wire/bootstrap.ts";
+import { peerIds } from "../wire/arbitraries.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 function peer(nickname: string) {
@@ -53,6 +54,7 @@ Deno.test("list holds what was registered, whatever it is, in ASCII", () => {
         local_addr: text,
         version: fc.option(fc.integer({ min: 1, max: 65535 }), { nil: undefined }),
         instance: fc.option(fc.constant("0123456789abcdef"), { nil: undefined }),
+        id: fc.option(peerIds, { nil: undefined }),
       }),
       { maxLength: 5 },
     ),

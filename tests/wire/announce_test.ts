@@ -10,15 +10,18 @@ import {
 } from "../../lib/wire/announce.ts";
 import { isPort } from "../../lib/wire/address.ts";
 import { isNickname } from "../../lib/wire/nickname.ts";
-import { unicode } from "./arbitraries.ts";
+import { formatPeerId, isPeerId } from "../../lib/wire/peer_id.ts";
+import { peerIds, unicode } from "./arbitraries.ts";
 
 const encoder = new TextEncoder();
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const instance = "0123456789abcdef";
+const id = formatPeerId(new Uint8Array(32).fill(7));
 
 const nicknames = unicode(8).filter(isNickname);
 const instances = fc.option(fc.bigInt(0n, 2n ** 64n - 1n), { nil: undefined })
   .map((bits) => bits?.toString(16).padStart(16, "0"));
+const ids = fc.option(peerIds, { nil: undefined });
 const datagrams: fc.Arbitrary<Datagram> = fc.oneof(
   fc.record({
     type: fc.constant("announce" as const),
@@ -27,11 +30,13 @@ const datagrams: fc.Arbitrary<Datagram> = fc.oneof(
     version: fc.integer({ min: 1, max: 65535 }),
     instance: instances,
     ask: fc.boolean(),
+    id: ids,
   }),
   fc.record({
     type: fc.constant("goodbye" as const),
     nickname: nicknames,
     instance: instances,
+    id: ids,
   }),
 );
 
@@ -73,6 +78,17 @@ Deno.test("fields of version 2 stand behind those of version 1", () => {
     text(encodeDatagram({ type: "goodbye", nickname: "a", instance })),
     '{"type":"goodbye","nickname":"a","instance":"0123456789abcdef"}',
   );
+  assert.equal(
+    text(
+      encodeDatagram({ type, nickname: "a", tcpPort: 1, version: 2, instance, ask: true, id }),
+    ),
+    '{"type":"announce","nickname":"a","tcp_port":1,"version":2,' +
+      `"instance":"0123456789abcdef","ask":true,"id":"${id}"}`,
+  );
+  assert.equal(
+    text(encodeDatagram({ type: "goodbye", nickname: "a", instance, id })),
+    `{"type":"goodbye","nickname":"a","instance":"0123456789abcdef","id":"${id}"}`,
+  );
 });
 
 Deno.test("datagrams of version 1 are read", () => {
@@ -83,16 +99,18 @@ Deno.test("datagrams of version 1 are read", () => {
     version: 1,
     instance: undefined,
     ask: false,
+    id: undefined,
   });
   assert.deepEqual(decode({ type: "goodbye", nickname: "alice" }), {
     type: "goodbye",
     nickname: "alice",
     instance: undefined,
+    id: undefined,
   });
 });
 
 Deno.test("unknown fields of a datagram are ignored", () => {
-  assert.deepEqual(decode({ ...announce, color: "red", id: { x: [] } }), decode(announce));
+  assert.deepEqual(decode({ ...announce, color: "red", ids: { x: [] } }), decode(announce));
 });
 
 Deno.test("a datagram that was written is read as it was, far below the limit of bytes", () => {
@@ -141,6 +159,22 @@ Deno.test("a datagram that is not valid is refused with what is wrong with it", 
       "datagram with an invalid instance",
     );
   }
+  const wrongIds = [
+    null,
+    1,
+    "",
+    [id],
+    id.toLowerCase(),
+    id.replaceAll("-", ""),
+    ` ${id}`,
+    id.slice(1),
+    id.slice(0, 7),
+    id.replace(/^./, (first) => first === "A" ? "B" : "A"),
+  ];
+  for (const it of wrongIds) {
+    assert.equal(cause({ ...announce, id: it }), "datagram with an invalid id");
+    assert.equal(cause({ type: "goodbye", nickname: "a", id: it }), "datagram with an invalid id");
+  }
   for (const ask of [null, 1, "true", {}]) {
     assert.equal(cause({ ...announce, ask }), "announce with an invalid wish for answers");
   }
@@ -165,6 +199,7 @@ Deno.test("any bytes and any JSON value are read as a datagram or refused, never
     version: fc.oneof(fc.integer({ min: -1, max: 65537 }), fc.jsonValue()),
     instance: fc.oneof(instances, fc.jsonValue()),
     ask: fc.oneof(fc.boolean(), fc.jsonValue()),
+    id: fc.oneof(peerIds, fc.jsonValue()),
   }, { requiredKeys: ["type", "nickname"] });
   const input = fc.oneof(
     fc.uint8Array({ maxLength: 200 }),
@@ -178,6 +213,7 @@ Deno.test("any bytes and any JSON value are read as a datagram or refused, never
       const { value } = decoded;
       assert.ok(isNickname(value.nickname));
       assert.ok(value.instance === undefined || isInstance(value.instance));
+      assert.ok(value.id === undefined || isPeerId(value.id));
       if (value.type === "announce") {
         assert.ok(isPort(value.tcpPort) && isVersion(value.version));
         assert.equal(typeof value.ask, "boolean");

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { formatPeerId, type PeerId } from "../../lib/wire/peer_id.ts";
 
 /** One character: any code point that is not a surrogate, simple ones more often. */
 const character = fc.oneof(
@@ -11,3 +12,7 @@ const character = fc.oneof(
 export function unicode(maxLength: number): fc.Arbitrary<string> {
   return fc.string({ unit: character, maxLength });
 }
+
+/** Any peer id. */
+export const peerIds: fc.Arbitrary<PeerId> = fc.uint8Array({ minLength: 32, maxLength: 32 })
+  .map(formatPeerId);

@@ -10,7 +10,8 @@ import {
 } from "../../lib/wire/bootstrap.ts";
 import type { Decoded } from "../../lib/wire/decoded.ts";
 import { isNickname } from "../../lib/wire/nickname.ts";
-import { unicode } from "./arbitraries.ts";
+import { formatPeerId } from "../../lib/wire/peer_id.ts";
+import { peerIds, unicode } from "./arbitraries.ts";
 
 function value<T>(decoded: Decoded<T>): T {
   assert.ok(decoded.ok, decoded.ok ? "" : decoded.cause);
@@ -26,6 +27,7 @@ function cause(decoded: Decoded<unknown>): string {
 const plain = (it: unknown) => JSON.parse(JSON.stringify(it));
 
 const instance = "0123456789abcdef";
+const id = formatPeerId(new Uint8Array(32).fill(7));
 const peer: ListedPeer = {
   peer_id: "6fa459ea-ee8a-4ca4-894e-db77e160355e",
   nickname: "alice",
@@ -37,6 +39,7 @@ const peer: ListedPeer = {
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const versions = optional(fc.integer({ min: 1, max: 65535 }));
 const instances = optional(fc.constantFrom(instance, "f".repeat(16)));
+const ids = optional(peerIds);
 const nicknames = unicode(8).filter(isNickname);
 const peers = fc.record({
   peer_id: fc.uuid({ version: 4 }),
@@ -46,6 +49,7 @@ const peers = fc.record({
   last_seen: fc.integer({ min: 0, max: 253402300799 }),
   version: versions,
   instance: instances,
+  id: ids,
 });
 
 Deno.test("frames are written byte for byte as in the protocol", () => {
@@ -53,6 +57,11 @@ Deno.test("frames are written byte for byte as in the protocol", () => {
     [
       { type: "register", nickname: "alice", local_addr: "0.0.0.0:54321" },
       '{"type":"register","nickname":"alice","local_addr":"0.0.0.0:54321"}',
+    ],
+    [
+      { type: "register", nickname: "a", local_addr: "0.0.0.0:1", version: 2, instance, id },
+      '{"type":"register","nickname":"a","local_addr":"0.0.0.0:1","version":2,' +
+      `"instance":"0123456789abcdef","id":"${id}"}`,
     ],
     [{ type: "list_peers" }, '{"type":"list_peers"}'],
     [{ type: "heartbeat" }, '{"type":"heartbeat"}'],
@@ -81,6 +90,7 @@ Deno.test("a client's frame that was written is read as it was", () => {
       local_addr: unicode(40),
       version: versions,
       instance: instances,
+      id: ids,
     }),
     fc.record({ type: fc.constantFrom("list_peers", "heartbeat", "unregister") }),
   ) as fc.Arbitrary<ClientMessage>;
@@ -128,6 +138,12 @@ Deno.test("a client's frame that is not valid is refused with what is wrong with
     refusal({ ...register, instance: "x" }),
     '"instance" must be 16 lower-case hexadecimal digits',
   );
+  for (const wrong of [null, 1, "", id.toLowerCase(), id.replaceAll("-", ""), `${id} `]) {
+    assert.equal(
+      refusal({ ...register, id: wrong }),
+      '"id" must be a peer id in its canonical form',
+    );
+  }
 });
 
 Deno.test("a client's frame may have unknown fields", () => {
@@ -172,6 +188,9 @@ Deno.test("entries of a peer list that are no peers are left out and counted", (
     { ...peer, last_seen: 1e300 },
     { ...peer, version: 0 },
     { ...peer, instance: "x" },
+    { ...peer, id: null },
+    { ...peer, id: id.toLowerCase() },
+    { ...peer, id: id.replace(/^./, (first) => first === "A" ? "B" : "A") },
   ];
   for (const entry of wrong) {
     const frame = JSON.stringify({ type: "peer_list", peers: [entry, peer, entry] });
@@ -192,11 +211,11 @@ Deno.test("entries of a peer list above the limit are left out and counted", () 
 });
 
 Deno.test("a listed peer keeps its known fields only", () => {
-  const extended = { ...peer, version: 2, instance, padding: "x".repeat(1000), more: [[[1]]] };
+  const extended = { ...peer, version: 2, instance, id, padding: "x".repeat(1000), more: [[[1]]] };
   const frame = JSON.stringify({ type: "peer_list", peers: [extended] });
   assert.deepEqual(value(decodeServerFrame(frame, 10)).message, {
     type: "peer_list",
-    peers: [{ ...peer, version: 2, instance }],
+    peers: [{ ...peer, version: 2, instance, id }],
   });
 });
 
@@ -211,6 +230,7 @@ Deno.test("any text and any JSON value is read as a frame or refused, never thro
     peers: fc.oneof(fc.jsonValue(), fc.array(fc.oneof(peers, fc.jsonValue()))),
     version: fc.jsonValue(),
     instance: fc.jsonValue(),
+    id: fc.jsonValue(),
   }, { requiredKeys: ["type"] });
   const input = fc.oneof(
     unicode(60),
