@@ -1,4 +1,6 @@
 import { systemClock } from "./base/clock.ts";
+import type { Log } from "./base/log.ts";
+import { systemRandom } from "./base/random.ts";
 import { lazyLog, writeToStderr } from "./logging.ts";
 import { generateConfiguration } from "./config/generate.ts";
 import type { IdentityCommand } from "./config/identity_options.ts";
@@ -6,7 +8,11 @@ import { loadConfiguration } from "./config/load.ts";
 import { parseOptions, type RunOptions } from "./config/options.ts";
 import { oddities, resolveSettings, type Settings } from "./config/settings.ts";
 import { InvalidInputError, ParlanceError } from "./errors.ts";
-import { Node, systemEnvironment } from "./node.ts";
+import { openIdentity } from "./identity/identity.ts";
+import { KnownPeers } from "./identity/known_peers.ts";
+import { Profile } from "./identity/profile.ts";
+import { profileDirectory } from "./identity/profile_directory.ts";
+import { Node, type NodeSecurity, systemEnvironment } from "./node.ts";
 import { Output } from "./ui/output.ts";
 
 /** Exit statuses: as asked, something failed, bad option or configuration. */
@@ -81,7 +87,11 @@ async function chat(settings: Settings, version: string): Promise<number> {
   let writeLog: (line: string) => void = writeToStderr;
   const log = lazyLog({ level: settings.logLevel, write: (line) => writeLog(line) });
   for (const oddity of oddities(settings)) log.warn(oddity);
-  await using node = await Node.start(settings, { ...systemEnvironment, log });
+  await using security = await openSecurity(settings, log);
+  await using node = await Node.start(
+    { ...settings, security },
+    { ...systemEnvironment, log },
+  );
   const common = { clock: systemClock, node, version, signal: stop.signal, ...settings };
   const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   if (isTerminal && !settings.json) {
@@ -103,6 +113,26 @@ async function chat(settings: Settings, version: string): Promise<number> {
   }
   const { PlainInterface } = await import("./ui/plain.ts");
   return await new PlainInterface({ ...common, read, output }).run() ? OK : FAILED;
+}
+
+/** Opens the profile, which no other process may use meanwhile, and what it holds. */
+async function openSecurity(
+  settings: Settings,
+  log: Log,
+): Promise<NodeSecurity & AsyncDisposable> {
+  const env = (name: string) => Deno.env.get(name);
+  const directory = profileDirectory({ ...settings, env, os: Deno.build.os });
+  await using parts = new AsyncDisposableStack();
+  parts.use(await Profile.open({ directory, log }));
+  const identity = await openIdentity(directory, systemRandom);
+  const knownPeers = parts.use(await KnownPeers.open({ directory, clock: systemClock, log }));
+  const opened = parts.move();
+  return {
+    identity,
+    knownPeers,
+    plaintext: settings.plaintext,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
 }
 
 /** Calls back at each signal that asks the program to end. */

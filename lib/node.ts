@@ -4,19 +4,27 @@ import { type Log, silentLog } from "./base/log.ts";
 import { type Random, randomHex, systemRandom } from "./base/random.ts";
 import { Refusals } from "./base/refusals.ts";
 import { resolveTarget } from "./chat/target.ts";
+import { type PeerTrust, type PlaintextPolicy, TrustPolicy } from "./chat/trust.ts";
 import type { BootstrapState } from "./discovery/bootstrap_client.ts";
 import { LanDiscovery } from "./discovery/lan.ts";
 import type { Peer, PresenceEvent } from "./discovery/peer.ts";
 import { PeerRegistry } from "./discovery/registry.ts";
-import { LimitError, messageOf, ParlanceError } from "./errors.ts";
+import { InvalidInputError, LimitError, messageOf, ParlanceError } from "./errors.ts";
+import type { Identity } from "./identity/identity.ts";
+import type { KnownPeers } from "./identity/known_peers.ts";
 import { Inbound } from "./peer/inbound.ts";
 import { Outbound } from "./peer/outbound.ts";
+import type { Session } from "./peer/session.ts";
+import type { Sessions } from "./peer/sessions.ts";
 import type { LanNetwork } from "./transport/datagram.ts";
-import type { Listener, Transport } from "./transport/stream.ts";
+import type { Listener, Stream, Transport } from "./transport/stream.ts";
 import { tcpTransport } from "./transport/tcp.ts";
 import type { DialTextChannel } from "./transport/text_channel.ts";
 import { udpNetwork } from "./transport/udp.ts";
 import { formatAddress, type SocketAddress } from "./wire/address.ts";
+import { identifyCertificate } from "./wire/certificate.ts";
+import { parsePeerId, type PeerId } from "./wire/peer_id.ts";
+import type { SessionMessage } from "./wire/session.ts";
 import {
   DEFAULT_MAX_CONTENT_BYTES,
   encodeMessage,
@@ -27,11 +35,15 @@ import {
 export type { DownReason, Peer, PeerAddress, Via } from "./discovery/peer.ts";
 export type { BootstrapState } from "./discovery/bootstrap_client.ts";
 export type { Message } from "./wire/message.ts";
+export type { PeerTrust, PlaintextPolicy } from "./chat/trust.ts";
 
 /** What may wait for the user interface before peers are made to wait, in UTF-16 units. */
 const EVENTS_HIGH_WATER = 8 * 1024 * 1024;
 /** What an event counts for beside its text: about what it takes in memory. */
 const EVENT_WEIGHT = 1024;
+
+/** Warnings of changed identities in one run: a hostile peer can make any number of them. */
+const MAX_WARNINGS = 100;
 
 /** Where a node looks for peers. */
 export type Mode = "local" | "internet" | "both";
@@ -56,6 +68,16 @@ export interface NodeOptions {
   readonly bootstrapPeerTimeoutMs: number;
   /** Content above this many bytes of UTF-8 is neither sent nor accepted. */
   readonly maxContentBytes: number;
+  /** Without it the node proves nothing, encrypts nothing, and is to others a version 1 peer. */
+  readonly security?: NodeSecurity;
+}
+
+/** Who a node is, whom it has met, and what it does with plain text. */
+export interface NodeSecurity {
+  readonly identity: Identity;
+  /** Belongs to the caller, who disposes of it after the node. */
+  readonly knownPeers: KnownPeers;
+  readonly plaintext: PlaintextPolicy;
 }
 
 /** The defaults of protocol version 1 (section 4), for all but the nickname. */
@@ -101,6 +123,10 @@ export type NodeEvent =
   | {
     readonly type: "message";
     readonly message: Message;
+    /** The proved id of the sender; none in plain text. */
+    readonly id?: PeerId;
+    readonly encrypted: boolean;
+    readonly trust: PeerTrust;
     /** The remote address of the connection that it came on. */
     readonly address: SocketAddress;
   }
@@ -115,6 +141,17 @@ export type NodeEvent =
     /** Something does not work, and the node goes on without it. */
     readonly type: "problem";
     readonly message: string;
+  }
+  | {
+    /** Somebody proved an id for the first time, under a new nickname, or under a taken one. */
+    readonly type: "identity";
+    readonly change: "new" | "renamed" | "changed";
+    readonly nickname: string;
+    readonly id: PeerId;
+    /** With `renamed`: what it was called. */
+    readonly formerNickname?: string;
+    /** With `changed`: the id that the nickname is known with. */
+    readonly knownId?: PeerId;
   };
 
 /**
@@ -144,6 +181,11 @@ export class Node implements AsyncDisposable {
   readonly #outbound: Outbound;
   readonly #listener: Listener;
   readonly #parts = new AsyncDisposableStack();
+  readonly #instance: string;
+  readonly #trust: TrustPolicy | undefined;
+  #sessions: Sessions | undefined;
+  /** Identities that were warned of in this run. */
+  readonly #warned = new Set<string>();
 
   private constructor(options: NodeOptions, environment: NodeEnvironment, listener: Listener) {
     const { clock, log, transport } = environment;
@@ -152,6 +194,9 @@ export class Node implements AsyncDisposable {
     this.#options = options;
     this.#environment = environment;
     this.#listener = listener;
+    this.#instance = randomHex(environment.random, 8);
+    const { security } = options;
+    this.#trust = security && new TrustPolicy(security.knownPeers, security.plaintext);
     this.#refusals = new Refusals(clock, log);
     this.#registry = new PeerRegistry(
       clock,
@@ -166,7 +211,8 @@ export class Node implements AsyncDisposable {
         refusals: this.#refusals,
         listener,
         maxContentBytes: options.maxContentBytes,
-        onMessage: (message, address) => this.#events.push({ type: "message", message, address }),
+        onMessage: (message, address) => this.#onPlainMessage(message, address),
+        onHandshake: security && ((stream) => this.#onHandshake(stream)),
         ready: () => this.#events.ready(),
       }),
     );
@@ -184,6 +230,7 @@ export class Node implements AsyncDisposable {
   ): Promise<Node> {
     const node = new Node(options, environment, listen(options.port, environment.transport));
     try {
+      await node.#openSessions();
       await node.#discover();
     } catch (error) {
       await node[Symbol.asyncDispose]();
@@ -209,7 +256,90 @@ export class Node implements AsyncDisposable {
    * @throws {AmbiguousPeerError} When several peers do.
    */
   find(target: string): Peer {
+    if (this.#trust !== undefined && !target.includes("~")) {
+      // Somebody else who takes the nickname, too, does not make it ambiguous.
+      const [known] = this.#registry.named(target).filter((peer) => this.#trust!.isKnown(peer));
+      if (known !== undefined) return known;
+    }
     return resolveTarget(this.#registry, target);
+  }
+
+  /** What is known of who a peer is. */
+  trustOf(peer: Peer): PeerTrust {
+    return this.#trust?.ofPeer(peer) ?? "plain";
+  }
+
+  /** Whether there is a session with the peer now. */
+  isConnected({ id }: Peer): boolean {
+    return id !== undefined && this.#sessions?.with(id) !== undefined;
+  }
+
+  /** This node's own id. */
+  get id(): PeerId | undefined {
+    return this.#options.security?.identity.id;
+  }
+
+  /**
+   * Gives a nickname to an id that took it from another one: the user's answer to a changed
+   * identity.
+   *
+   * @returns The id.
+   * @throws {ParlanceError} When it is unknown or unclear which id is meant, or it has none.
+   */
+  trust(target: string): PeerId {
+    const { nickname, id } = this.#withId(resolveTarget(this.#strangers(), target));
+    this.#known.accept(nickname, id);
+    return id;
+  }
+
+  /**
+   * The safety number of this node and another peer: the same on both sides.
+   *
+   * @returns 60 decimal digits in groups of five, and whether the user has compared it before.
+   */
+  async safetyNumber(target: string): Promise<{ number: string; id: PeerId; verified: boolean }> {
+    const { safetyNumber } = await import("./wire/safety_number.ts");
+    const id = this.#idOf(target);
+    const verified = this.#known.byId(id)?.verified ?? false;
+    return { number: await safetyNumber(this.id!, id), id, verified };
+  }
+
+  /** Records that the user has compared the safety number. */
+  verify(target: string): PeerId {
+    const id = this.#idOf(target);
+    if (!this.#known.verify(id)) {
+      throw new ParlanceError(
+        `Cannot verify ${JSON.stringify(target)}: there was no session with it yet; send it a ` +
+          "message first",
+      );
+    }
+    return id;
+  }
+
+  /** Ends the session with a peer and refuses all others with its id. */
+  block(target: string): PeerId {
+    const id = this.#idOf(target);
+    this.#known.block(id);
+    void this.#sessions?.drop(id, "blocked");
+    return id;
+  }
+
+  /** Takes a block back. */
+  unblock(target: string): PeerId {
+    const id = this.#idOf(target);
+    this.#known.unblock(id);
+    return id;
+  }
+
+  /** Forgets who a nickname, or an id, stands for. */
+  forget(target: string): PeerId {
+    const forgotten = this.#known.forget(this.#knownId(target) ?? target);
+    if (forgotten === undefined) {
+      throw new ParlanceError(
+        `Cannot forget ${JSON.stringify(target)}: nobody is known by this nickname or id`,
+      );
+    }
+    return forgotten.id;
   }
 
   /** How often input from outside was refused, by cause. */
@@ -222,7 +352,8 @@ export class Node implements AsyncDisposable {
    *
    * @param target A nickname, or a label `nickname~tag`.
    * @param content Any text up to the limit; lone surrogates are sent as U+FFFD.
-   * @returns The peer, once the network has taken the message.
+   * @returns The peer, once it has acknowledged the message; a version 1 peer, which does not do
+   *   that, once the network has taken it.
    * @throws {UnknownPeerError} When nobody answers to the target.
    * @throws {AmbiguousPeerError} When several peers do.
    * @throws {ConnectError} When the peer cannot be reached.
@@ -230,15 +361,20 @@ export class Node implements AsyncDisposable {
    */
   async send(target: string, content: string): Promise<Peer> {
     const { maxContentBytes } = this.#options;
-    const peer = resolveTarget(this.#registry, target);
+    const peer = this.find(target);
     if (content.length * 3 > maxContentBytes && utf8Length(content) > maxContentBytes) {
       throw new LimitError(
         `Cannot send ${utf8Length(content)} bytes to ${JSON.stringify(target)}: ` +
           `a message has at most ${maxContentBytes}; send it in parts`,
       );
     }
+    this.#trust?.admit(peer);
     const timestamp = Math.floor(this.#environment.clock.now() / 1000);
-    await this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
+    if (peer.id !== undefined && this.#sessions !== undefined) {
+      await this.#sessions.send(peer, peer.id, content, timestamp);
+    } else {
+      await this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
+    }
     return peer;
   }
 
@@ -251,12 +387,11 @@ export class Node implements AsyncDisposable {
 
   async #discover(): Promise<void> {
     const { mode } = this.#options;
-    const instance = randomHex(this.#environment.random, 8);
-    if (mode !== "internet") await this.#discoverOnLan(instance);
-    if (mode !== "local") await this.#followBootstrapServer(instance);
+    if (mode !== "internet") await this.#discoverOnLan();
+    if (mode !== "local") await this.#followBootstrapServer();
   }
 
-  async #discoverOnLan(instance: string): Promise<void> {
+  async #discoverOnLan(): Promise<void> {
     const { clock, random, log, lan } = this.#environment;
     const { nickname, interfaces, announceIntervalMs, peerTimeoutMs } = this.#options;
     this.#parts.use(
@@ -268,7 +403,8 @@ export class Node implements AsyncDisposable {
         network: lan,
         registry: this.#registry,
         nickname,
-        instance,
+        instance: this.#instance,
+        id: this.id,
         tcpPort: this.tcpPort,
         announceIntervalMs,
         timeoutMs: peerTimeoutMs,
@@ -279,7 +415,7 @@ export class Node implements AsyncDisposable {
     );
   }
 
-  async #followBootstrapServer(instance: string): Promise<void> {
+  async #followBootstrapServer(): Promise<void> {
     const { BootstrapClient } = await import("./discovery/bootstrap_client.ts");
     const { clock, random, log, dialTextChannel } = this.#environment;
     const { nickname, bootstrapServer: url, heartbeatIntervalMs, bootstrapPeerTimeoutMs } =
@@ -294,7 +430,8 @@ export class Node implements AsyncDisposable {
         registry: this.#registry,
         url,
         nickname,
-        instance,
+        instance: this.#instance,
+        id: this.id,
         tcpPort: this.tcpPort,
         heartbeatIntervalMs,
         peerTimeoutMs: bootstrapPeerTimeoutMs,
@@ -303,6 +440,111 @@ export class Node implements AsyncDisposable {
         onProblem: (message) => this.#events.push({ type: "problem", message }),
       }),
     );
+  }
+
+  async #openSessions(): Promise<void> {
+    const { security, maxContentBytes } = this.#options;
+    if (security === undefined) return;
+    const { Sessions } = await import("./peer/sessions.ts");
+    const { clock, random, transport } = this.#environment;
+    this.#sessions = this.#parts.use(
+      new Sessions({
+        clock,
+        random,
+        transport,
+        refusals: this.#refusals,
+        // Loaded with the first session: TLS would be the largest part of a start.
+        async upgrade(stream, role, judge, signal) {
+          const { secure } = await import("./transport/tls.ts");
+          return secure(stream, { clock, credentials: security.identity, role, judge, signal });
+        },
+        identify: identifyCertificate,
+        ownId: security.identity.id,
+        nickname: this.nickname,
+        instance: this.#instance,
+        maxContentBytes,
+        find: (id) => this.#registry.withId(id)[0],
+        objection: (id) => this.#trust?.objection(id),
+        ready: () => this.#events.ready(),
+        onMessage: (message, session) => this.#onSessionMessage(message, session),
+        onEstablished: (session) => this.#onEstablished(session),
+        onEnded: (session, reason) =>
+          this.#environment.log.info(
+            `Session with ${session.peerHello.nickname} (${session.peerId}) ended: ${reason}`,
+          ),
+        onImpostor: (message) => this.#events.push({ type: "problem", message }),
+      }),
+    );
+  }
+
+  #onHandshake(stream: Stream): void {
+    if (this.#sessions === undefined) stream.close(); // not started yet
+    else void this.#sessions.accept(stream);
+  }
+
+  #onPlainMessage(message: Message, address: SocketAddress): void {
+    if (this.#trust?.takesPlaintext === false) {
+      return this.#refusals.add("message in plain text", () => formatAddress(address));
+    }
+    const trust = this.#trust?.ofNickname(message.from) ?? "plain";
+    this.#events.push({ type: "message", message, address, encrypted: false, trust });
+  }
+
+  #onSessionMessage({ content, timestamp }: SessionMessage, session: Session): void {
+    const { peerId: id, remote: address, peerHello: { nickname: from } } = session;
+    const trust = this.#known.assess(from, id);
+    const message = { from, content, timestamp };
+    this.#events.push({ type: "message", message, address, id, encrypted: true, trust });
+  }
+
+  /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */
+  #onEstablished({ peerId: id, peerHello: { nickname } }: Session): void {
+    const { trust, formerNickname } = this.#known.remember(nickname, id);
+    if (formerNickname !== undefined) {
+      this.#events.push({ type: "identity", change: "renamed", nickname, id, formerNickname });
+    } else if (trust === "new") {
+      this.#events.push({ type: "identity", change: "new", nickname, id });
+    } else if (trust === "changed") {
+      const warning = `${id} ${nickname}`;
+      if (this.#warned.has(warning) || this.#warned.size >= MAX_WARNINGS) return;
+      this.#warned.add(warning);
+      const knownId = this.#known.byNickname(nickname)?.id;
+      this.#events.push({ type: "identity", change: "changed", nickname, id, knownId });
+    }
+  }
+
+  get #known(): KnownPeers {
+    const { security } = this.#options;
+    if (security === undefined) throw new ParlanceError("Cannot do that without an identity");
+    return security.knownPeers;
+  }
+
+  #knownId(target: string): PeerId | undefined {
+    const parsed = parsePeerId(target);
+    return parsed.ok ? parsed.value : undefined;
+  }
+
+  /** The id that a user means: one that is written out, a known nickname's, or a peer's. */
+  #idOf(target: string): PeerId {
+    const id = this.#knownId(target) ?? this.#known.byNickname(target)?.id;
+    return id ?? this.#withId(this.find(target)).id;
+  }
+
+  #withId(peer: Peer): Peer & { id: PeerId } {
+    const { id } = peer;
+    if (id !== undefined) return { ...peer, id };
+    throw new InvalidInputError(
+      `${JSON.stringify(peer.label)} has no id: it speaks version 1, which proves nothing`,
+    );
+  }
+
+  /** Who uses a nickname without being who is known by it: whom `/trust` can mean. */
+  #strangers(): { named(nickname: string): Peer[]; peers(): Peer[] } {
+    const isStranger = (peer: Peer) => this.#trust?.ofPeer(peer) === "changed";
+    return {
+      named: (nickname) => this.#registry.named(nickname).filter(isStranger),
+      peers: () => this.#registry.peers().filter(isStranger),
+    };
   }
 
   #onPresence(event: PresenceEvent): void {

@@ -34,6 +34,8 @@ export interface InboundOptions {
    * are now.
    */
   readonly ready: () => Promise<void> | undefined;
+  /** Takes over connections that begin a TLS handshake; without it they are read as lines. */
+  readonly onHandshake?: (stream: Stream) => void;
 }
 
 /** A connection that waits for room. */

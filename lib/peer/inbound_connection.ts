@@ -1,10 +1,12 @@
 import type { Clock } from "../base/clock.ts";
 import type { Refusals } from "../base/refusals.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
+import { PrefixedStream } from "../transport/prefixed.ts";
 import type { Stream } from "../transport/stream.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { LineDecoder, type LineSink } from "../wire/lines.ts";
 import { decodeMessage, MAX_LINE_BYTES, type Message } from "../wire/message.ts";
+import { TLS_HANDSHAKE_BYTE } from "../wire/session.ts";
 
 /** A connection without a byte for this long is ended, in milliseconds; senders close after 60 s. */
 const IDLE_MS = 120_000;
@@ -30,6 +32,8 @@ export interface InboundConnectionOptions {
    */
   readonly onUnfinished: (change: number) => void;
   readonly onClosed: () => void;
+  /** Takes the stream over when it begins a TLS handshake; the connection is closed here then. */
+  readonly onHandshake?: (stream: Stream) => void;
 }
 
 /** One accepted connection: reads messages until it ends. */
@@ -42,6 +46,8 @@ export class InboundConnection {
   /** Whether the consumer is awaited, so that nothing is read. */
   #waits = false;
   #closed = false;
+  /** Whether a byte has come. */
+  #isBegun = false;
 
   constructor(
     private readonly stream: Stream,
@@ -88,6 +94,8 @@ export class InboundConnection {
         if (count === null) break;
         this.#activeAt = clock.monotonic();
         const chunk = buffer.subarray(0, count);
+        if (this.#isHandshake(chunk)) return this.#handOver(chunk);
+        this.#isBegun = true;
         this.#decoder.push(chunk, this.#sink);
         // Closed meanwhile: what it held is given back already.
         if (this.#closed) return;
@@ -139,6 +147,18 @@ export class InboundConnection {
     // Time in which nothing was read is not the sender's.
     this.#activeAt = this.options.clock.monotonic();
     if (this.#lineSince !== undefined) this.#lineSince = this.#activeAt;
+  }
+
+  /** One port serves both: no line of version 1 begins as a TLS handshake does. */
+  #isHandshake(chunk: Uint8Array): boolean {
+    return !this.#isBegun && chunk[0] === TLS_HANDSHAKE_BYTE &&
+      this.options.onHandshake !== undefined;
+  }
+
+  #handOver(chunk: Uint8Array): void {
+    this.#closed = true;
+    this.options.onClosed();
+    this.options.onHandshake!(new PrefixedStream(this.stream, chunk));
   }
 
   /** Notes what the decoder holds. */

@@ -6,6 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { Stream, Transport } from "../transport/stream.ts";
 import { formatAddress } from "../wire/address.ts";
 import { PROTOCOL_VERSION } from "../wire/announce.ts";
+import { type Decoded, refused } from "../wire/decoded.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import type { SessionMessage } from "../wire/session.ts";
 import { dialPeer } from "./dial.ts";
@@ -24,7 +25,7 @@ const MAX_RUNS = 4;
 const DIAL_MS = 8000;
 
 /** Judges a certificate; see {@linkcode Upgrade}. */
-export type Judge = (certificate: Uint8Array) => string | undefined;
+export type Judge = (certificate: Uint8Array) => Promise<string | undefined>;
 
 /**
  * Makes an encrypted stream of a plain one, and has the other side's certificate (DER) judged
@@ -45,7 +46,7 @@ export interface SessionsOptions {
   readonly transport: Transport;
   readonly upgrade: Upgrade;
   /** The id of a certificate, or why it can have none. */
-  readonly identify: (certificate: Uint8Array) => { id: PeerId } | { problem: string };
+  readonly identify: (certificate: Uint8Array) => Promise<Decoded<PeerId>>;
   readonly ownId: PeerId;
   readonly nickname: string;
   /** 64 random bits of this run, in hexadecimal. */
@@ -115,11 +116,10 @@ export class Sessions implements AsyncDisposable {
     using place = this.#halfOpen.enter(stream);
     let id: PeerId | undefined;
     try {
-      const secured = await this.#options.upgrade(stream, "server", (certificate) => {
-        const result = this.#judge(certificate);
-        if ("problem" in result) return result.problem;
-        id = result.id;
-        return undefined;
+      const secured = await this.#options.upgrade(stream, "server", async (certificate) => {
+        const judged = await this.#judge(certificate);
+        if (!judged.ok) return judged.cause;
+        id = judged.value;
       }, this.#stop.signal);
       place.leave();
       this.#begin(secured, id!, undefined);
@@ -147,12 +147,12 @@ export class Sessions implements AsyncDisposable {
     for (const session of this.#live) session.abort("the peer has left");
   }
 
-  #judge(certificate: Uint8Array): { id: PeerId } | { problem: string } {
-    const result = this.#options.identify(certificate);
-    if ("problem" in result) return result;
-    if (result.id === this.#options.ownId) return { problem: "that is this peer itself" };
-    const objection = this.#options.objection(result.id);
-    return objection === undefined ? result : { problem: objection };
+  async #judge(certificate: Uint8Array): Promise<Decoded<PeerId>> {
+    const identified = await this.#options.identify(certificate);
+    if (!identified.ok) return identified;
+    if (identified.value === this.#options.ownId) return refused("that is this peer itself");
+    const objection = this.#options.objection(identified.value);
+    return objection === undefined ? identified : refused(objection);
   }
 
   #link(id: PeerId): SessionLink {
@@ -197,11 +197,11 @@ export class Sessions implements AsyncDisposable {
     const { clock, transport, upgrade, onImpostor } = this.#options;
     return dialPeer(peer, { clock, timeoutMs: DIAL_MS, signal }, async (address, signal) => {
       const stream = await transport.dial(address, signal);
-      const secured = await upgrade(stream, "client", (certificate) => {
-        const result = this.#judge(certificate);
-        if ("problem" in result) return result.problem;
-        if (result.id === id) return undefined;
-        const problem = `it proved another id, ${result.id}`;
+      const secured = await upgrade(stream, "client", async (certificate) => {
+        const judged = await this.#judge(certificate);
+        if (!judged.ok) return judged.cause;
+        if (judged.value === id) return;
+        const problem = `it proved another id, ${judged.value}`;
         onImpostor(
           `${
             formatAddress(address)

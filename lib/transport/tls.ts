@@ -4,12 +4,9 @@ import tls from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../errors.ts";
 import type { SocketAddress } from "../wire/address.ts";
+import { ALPN_PROTOCOL } from "../wire/session.ts";
 import type { Stream } from "./stream.ts";
 
-/** Application protocol of sessions (RFC 7301). */
-export const ALPN_PROTOCOL = "parlance/2";
-/** The first byte of a TLS ClientHello (RFC 8446, section 5.1: content type handshake). */
-export const TLS_HANDSHAKE_BYTE = 0x16;
 /** A handshake has to be complete within this many milliseconds. */
 const HANDSHAKE_MS = 5000;
 /** What one read from the network may bring. */
@@ -34,7 +31,7 @@ export interface TlsOptions {
    *
    * @returns Why it is refused, or `undefined`.
    */
-  readonly judge: (certificate: Uint8Array) => string | undefined;
+  readonly judge: (certificate: Uint8Array) => Promise<string | undefined>;
   /** Gives up by rejecting. */
   readonly signal?: AbortSignal;
 }
@@ -84,7 +81,7 @@ export async function secure(stream: Stream, options: TlsOptions): Promise<Strea
     }
     const certificate = socket.getPeerCertificate(true)?.raw;
     if (certificate === undefined) throw new Error("the other side showed no certificate");
-    const problem = judge(new Uint8Array(certificate));
+    const problem = await judge(new Uint8Array(certificate));
     if (problem !== undefined) throw new Error(problem);
     return secured;
   } catch (error) {

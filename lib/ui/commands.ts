@@ -5,14 +5,26 @@ export type Command =
   | { readonly kind: "nothing" }
   | { readonly kind: "peers" }
   | { readonly kind: "send"; readonly to: string; readonly content: string }
+  | { readonly kind: "whoami" }
+  | { readonly kind: "verify"; readonly peer: string; readonly confirmed: boolean }
+  | { readonly kind: PeerCommandKind; readonly peer: string }
   | { readonly kind: "help" }
   | { readonly kind: "quit" }
   | { readonly kind: "mistake"; readonly message: string };
+
+/** Commands that say something about one peer. */
+export type PeerCommandKind = "trust" | "forget" | "block" | "unblock";
 
 /** The commands and their short forms (protocol version 1, section 4). */
 const NAMES = {
   "/peers": "peers",
   "/send": "send",
+  "/whoami": "whoami",
+  "/verify": "verify",
+  "/trust": "trust",
+  "/forget": "forget",
+  "/block": "block",
+  "/unblock": "unblock",
   "/help": "help",
   "/h": "help",
   "/quit": "quit",
@@ -21,12 +33,28 @@ const NAMES = {
 } as const satisfies Record<string, Command["kind"]>;
 
 /** What may be typed in the place of a command, for completion. */
-export const COMMAND_NAMES: readonly string[] = ["/peers", "/send", "/help", "/quit"];
+export const COMMAND_NAMES: readonly string[] = [
+  "/peers",
+  "/send",
+  "/whoami",
+  "/verify",
+  "/trust",
+  "/forget",
+  "/block",
+  "/unblock",
+  "/help",
+  "/quit",
+];
 
 /** What `/help` shows. */
 export const HELP = `Commands:
   /peers                      who is here
   /send <nickname> <message>  send a message; a nickname with spaces goes in "quotes"
+  /whoami                     your id, to give to others
+  /verify <nickname>          the safety number to compare; "/verify <nickname> ok" records it
+  /trust <nickname>           accept the changed identity of a nickname
+  /forget <nickname>          forget who a nickname is
+  /block, /unblock <nickname> take nothing from a peer; take it again
   /help, /h                   this help
   /quit, /exit, /q            leave`;
 
@@ -46,6 +74,23 @@ export function parseCommand(input: string): Command {
       return { kind: "mistake", message: unknownCommand(name) };
     case "send":
       return parseSend(rest);
+    case "verify": {
+      const { peer, rest: word } = parseTarget(rest);
+      if (peer === "" || !["", "ok"].includes(word)) {
+        return { kind: "mistake", message: "Usage: /verify <nickname> [ok]" };
+      }
+      return { kind, peer, confirmed: word === "ok" };
+    }
+    case "trust":
+    case "forget":
+    case "block":
+    case "unblock": {
+      const { peer, rest: more } = parseTarget(rest);
+      if (peer === "" || more !== "") {
+        return { kind: "mistake", message: `Usage: ${name} <nickname>` };
+      }
+      return { kind, peer };
+    }
     default:
       return { kind };
   }
@@ -59,15 +104,19 @@ function unknownCommand(name: string): string {
 }
 
 function parseSend(rest: string): Command {
-  const quoted = /^"((?:[^"\\]|\\.)+)"\s+(.+)$/s.exec(rest);
+  const { peer: to, rest: content } = parseTarget(rest);
+  if (to === "" || content === "") return { kind: "mistake", message: SEND_USAGE };
+  return { kind: "send", to, content };
+}
+
+/** Cuts a target off, which stands in quotes where it has spaces. */
+function parseTarget(text: string): { peer: string; rest: string } {
+  const quoted = /^"((?:[^"\\]|\\.)+)"(?:\s+(.+))?$/s.exec(text);
   if (quoted !== null) {
-    return { kind: "send", to: quoted[1].replace(/\\(.)/gs, "$1"), content: quoted[2] };
+    return { peer: quoted[1].replace(/\\(.)/gs, "$1"), rest: quoted[2] ?? "" };
   }
-  const plain = /^(\S+)\s+(.+)$/s.exec(rest);
-  // A quoted nickname and nothing else: its parts are not nickname and message.
-  const isLone = /^"(?:[^"\\]|\\.)+"$/s.test(rest);
-  if (plain === null || isLone) return { kind: "mistake", message: SEND_USAGE };
-  return { kind: "send", to: plain[1], content: plain[2] };
+  const plain = /^(\S+)(?:\s+(.+))?$/s.exec(text);
+  return { peer: plain?.[1] ?? "", rest: plain?.[2] ?? "" };
 }
 
 /** Writes a target as `/send` takes it. */

@@ -4,7 +4,12 @@ import type { Node, NodeEvent, Peer } from "../node.ts";
 import { formatAddress } from "../wire/address.ts";
 import { HELP, parseCommand } from "./commands.ts";
 import { inputLines, type Read } from "./input.ts";
-import { type JsonCommand, parseJsonCommand, type Ref } from "./json_command.ts";
+import {
+  type JsonCommand,
+  parseJsonCommand,
+  type PeerCommandName,
+  type Ref,
+} from "./json_command.ts";
 import type { Output } from "./output.ts";
 import { PendingSends } from "./pending_sends.ts";
 
@@ -31,7 +36,7 @@ export interface JsonInterfaceOptions {
 export async function runJsonInterface(options: JsonInterfaceOptions): Promise<void> {
   const { clock, node, version, output, signal } = options;
   const { nickname, tcpPort } = node;
-  emit(output, { event: "ready", nickname, tcp_port: tcpPort, version });
+  emit(output, { event: "ready", nickname, tcp_port: tcpPort, version, id: node.id });
   void writeEvents(node, output);
   const sends = new PendingSends();
   const ended = Promise.withResolvers<void>();
@@ -45,7 +50,7 @@ export async function runJsonInterface(options: JsonInterfaceOptions): Promise<v
 
 async function writeEvents(node: Node, output: Output): Promise<void> {
   for await (const event of node.events) {
-    emit(output, describe(event));
+    emit(output, describe(event, node));
     const room = output.ready();
     if (room !== undefined) await room;
   }
@@ -79,6 +84,13 @@ function parseLine(line: string): JsonCommand {
       return { command: "mistake", message: command.message };
     case "send":
       return { command: "send", to: command.to, content: command.content };
+    case "verify":
+      return { command: command.confirmed ? "verify" : "safety_number", peer: command.peer };
+    case "trust":
+    case "forget":
+    case "block":
+    case "unblock":
+      return { command: command.kind, peer: command.peer };
     default:
       return { command: command.kind };
   }
@@ -101,9 +113,26 @@ function run(command: JsonCommand, options: JsonInterfaceOptions, sends: Pending
     case "peers":
       return emit(output, {
         event: "peers",
-        peers: node.peers().map(describePeer),
+        peers: node.peers().map((peer) => describePeer(node, peer)),
         ref: command.ref,
       });
+    case "whoami":
+      return emit(output, {
+        event: "whoami",
+        nickname: node.nickname,
+        id: node.id,
+        ref: command.ref,
+      });
+    case "safety_number":
+    case "verify":
+    case "trust":
+    case "forget":
+    case "block":
+    case "unblock":
+      return void runPeerCommand(command, node).then(
+        (answer) => emit(output, { ...answer, ref: command.ref }),
+        (error) => emit(output, { event: "error", message: messageOf(error), ref: command.ref }),
+      );
     case "help":
       return emit(output, { event: "help", text: HELP });
     case "mistake":
@@ -111,18 +140,39 @@ function run(command: JsonCommand, options: JsonInterfaceOptions, sends: Pending
   }
 }
 
+async function runPeerCommand(
+  { command, peer }: { command: PeerCommandName; peer: string },
+  node: Node,
+): Promise<JsonEvent> {
+  if (command === "safety_number") {
+    return { event: "safety_number", peer, ...await node.safetyNumber(peer) };
+  }
+  return { event: "done", command, peer, id: node[command](peer) };
+}
+
 /** The object of an event, as it stands in `docs/json.md`. */
-function describe(event: NodeEvent): JsonEvent {
+function describe(event: NodeEvent, node: Node): JsonEvent {
   switch (event.type) {
     case "message": {
-      const { from, content, timestamp } = event.message;
+      const { id, encrypted, trust, message: { from, content, timestamp } } = event;
       const address = formatAddress(event.address);
-      return { event: "message", from, content, timestamp, address };
+      return { event: "message", from, content, timestamp, address, id, encrypted, trust };
     }
     case "peer_up":
-      return { event: "peer_up", ...describePlace(event.peer) };
+      return { event: "peer_up", ...describePlace(node, event.peer) };
     case "peer_down":
-      return { event: "peer_down", ...describePlace(event.peer), reason: event.reason };
+      return { event: "peer_down", ...describePlace(node, event.peer), reason: event.reason };
+    case "identity": {
+      const { change, nickname, id, formerNickname, knownId } = event;
+      return {
+        event: "identity",
+        change,
+        nickname,
+        id,
+        former_nickname: formerNickname,
+        known_id: knownId,
+      };
+    }
     case "bootstrap":
       return { event: "bootstrap", state: event.state, url: event.url, reason: event.reason };
     case "problem":
@@ -130,18 +180,21 @@ function describe(event: NodeEvent): JsonEvent {
   }
 }
 
-function describePlace({ nickname, label, addresses: [{ address, via }] }: Peer) {
-  return { nickname, label, address: formatAddress(address), via };
+function describePlace(node: Node, peer: Peer) {
+  const { nickname, label, id, addresses: [{ address, via }] } = peer;
+  const trust = node.trustOf(peer);
+  const encrypted = id !== undefined;
+  return { nickname, label, address: formatAddress(address), via, id, encrypted, trust };
 }
 
-function describePeer(peer: Peer) {
+function describePeer(node: Node, peer: Peer) {
   const addresses = peer.addresses.map(({ address, via, lastSeen }) => ({
     address: formatAddress(address),
     via,
     last_seen: Math.floor(lastSeen / 1000),
   }));
   const last_seen = Math.max(...addresses.map((address) => address.last_seen));
-  return { ...describePlace(peer), last_seen, addresses };
+  return { ...describePlace(node, peer), last_seen, addresses };
 }
 
 /** Writes one object; members that are `undefined` are left out. */

@@ -8,12 +8,26 @@ export type Ref = string | number;
 export type JsonCommand =
   | { readonly command: "send"; readonly to: string; readonly content: string; readonly ref?: Ref }
   | { readonly command: "peers"; readonly ref?: Ref }
+  | { readonly command: "whoami"; readonly ref?: Ref }
+  | { readonly command: PeerCommandName; readonly peer: string; readonly ref?: Ref }
   | { readonly command: "help" }
   | { readonly command: "quit" }
   | { readonly command: "nothing" }
   | { readonly command: "mistake"; readonly message: string; readonly ref?: Ref };
 
-const COMMANDS = ["send", "peers", "quit"];
+/** Commands that say or ask something about one peer. */
+export type PeerCommandName = typeof PEER_COMMANDS[number];
+
+const PEER_COMMANDS = [
+  "safety_number",
+  "verify",
+  "trust",
+  "forget",
+  "block",
+  "unblock",
+] as const;
+
+const COMMANDS = ["send", "peers", "whoami", ...PEER_COMMANDS, "quit"];
 
 /** Reads an object; what is wrong with it becomes a `mistake` that names the remedy. */
 export function parseJsonCommand(text: string): JsonCommand {
@@ -21,7 +35,7 @@ export function parseJsonCommand(text: string): JsonCommand {
   if (!object.ok) {
     return mistake(`Cannot read a command: it is ${object.cause}; write one JSON object a line`);
   }
-  const { command, to, content, ref } = object.value;
+  const { command, to, content, peer, ref } = object.value;
   if (ref !== undefined && !isRef(ref)) {
     return mistake('Cannot run a command: "ref" must be a string or a number of up to 2^53');
   }
@@ -29,7 +43,19 @@ export function parseJsonCommand(text: string): JsonCommand {
     case "quit":
       return { command };
     case "peers":
+    case "whoami":
       return { command, ref };
+    case "safety_number":
+    case "verify":
+    case "trust":
+    case "forget":
+    case "block":
+    case "unblock":
+      if (typeof peer === "string") return { command, peer, ref };
+      return mistake(
+        `Cannot run ${command}: "peer" must be a string, a nickname, a label or an id`,
+        ref,
+      );
     case "send":
       if (typeof to !== "string") {
         return mistake('Cannot send: "to" must be a string, the nickname or label of a peer', ref);

@@ -3,6 +3,7 @@ import { printable } from "../base/printable.ts";
 import { messageOf, UnknownPeerError } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
 import { type Command, HELP, parseCommand } from "./commands.ts";
+import { isIdentityCommand, runIdentityCommand } from "./identity_text.ts";
 import { inputLines, type Read } from "./input.ts";
 import type { Output } from "./output.ts";
 import { PendingSends } from "./pending_sends.ts";
@@ -100,13 +101,21 @@ export class PlainInterface {
   }
 
   async #run(command: Command): Promise<void> {
+    if (isIdentityCommand(command)) {
+      if ("peer" in command) await this.#awaitPeer(command.peer);
+      try {
+        return this.#print(await runIdentityCommand(this.#options.node, command, plainStyle));
+      } catch (error) {
+        return this.#fail(messageOf(error));
+      }
+    }
     switch (command.kind) {
       case "send":
         await this.#awaitPeer(command.to);
         return this.#send(command.to, command.content);
       case "peers":
         while (await this.#awaitPeers(ANSWERS_MS));
-        return this.#print(peersText(this.#options.node.peers(), plainStyle));
+        return this.#print(peersText(this.#options.node, plainStyle));
       case "help":
         return this.#print(HELP);
       case "mistake":

@@ -6,6 +6,7 @@ import { printable, printableName } from "../base/printable.ts";
 import { messageOf } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
 import { COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
+import { isIdentityCommand, runIdentityCommand } from "./identity_text.ts";
 import { PresenceNotices } from "./notices.ts";
 import { PendingSends } from "./pending_sends.ts";
 import type { Style } from "./style.ts";
@@ -129,11 +130,17 @@ export class TerminalInterface {
 
   #run(command: ReturnType<typeof parseCommand>): void {
     const { node, style } = this.#options;
+    if (isIdentityCommand(command)) {
+      return void runIdentityCommand(node, command, style).then(
+        (text) => this.print(text),
+        (error) => this.print(style.warning(printable(messageOf(error)))),
+      );
+    }
     switch (command.kind) {
       case "send":
         return this.#send(command.to, command.content);
       case "peers":
-        return this.print(peersText(node.peers(), style));
+        return this.print(peersText(node, style));
       case "help":
         return this.print(HELP);
       case "mistake":
@@ -155,7 +162,7 @@ export class TerminalInterface {
 
 /** Completes commands, and nicknames behind `/send`: what may follow, and the part it replaces. */
 export function complete(line: string, node: Pick<Node, "peers">): [string[], string] {
-  const target = /^\/send\s+(\S*|"[^"]*)$/.exec(line)?.[1];
+  const target = /^\/(?:send|verify|trust|forget|block|unblock)\s+(\S*|"[^"]*)$/.exec(line)?.[1];
   if (target === undefined) {
     return [COMMAND_NAMES.filter((name) => name.startsWith(line)).map((name) => `${name} `), line];
   }

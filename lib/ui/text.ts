@@ -1,7 +1,16 @@
 import { printable, printableName } from "../base/printable.ts";
-import type { BootstrapState, DownReason, Mode, Node, NodeEvent, Peer } from "../node.ts";
+import type {
+  BootstrapState,
+  DownReason,
+  Mode,
+  Node,
+  NodeEvent,
+  Peer,
+  PeerTrust,
+} from "../node.ts";
 import { formatAddress } from "../wire/address.ts";
 import { quoteTarget } from "./commands.ts";
+import { identityText, trustMark } from "./identity_text.ts";
 import type { Style } from "./style.ts";
 
 /**
@@ -28,7 +37,11 @@ export function bannerText(node: Node, mode: Mode, version: string, style: Style
   }, ` +
     `listening on TCP port ${node.tcpPort}\n` +
     `Looking for peers ${places[mode]}; /help lists the commands\n` +
-    style.dim("Messages are not encrypted: others on the network can read them");
+    style.dim(
+      node.id === undefined
+        ? "Messages are not encrypted: others on the network can read them"
+        : "Messages are encrypted, but to and from peers that are marked [plain]",
+    );
 }
 
 /** The line of an event, or lines. */
@@ -37,7 +50,8 @@ export function eventText(event: NodeEvent, style: Style): string {
     case "message": {
       const { from, content, timestamp } = event.message;
       const time = style.dim(`[${timeOfDay(timestamp)}]`);
-      return `${time} ${style.name(printableName(from))}: ${contentText(content)}`;
+      const mark = trustMark(event.trust, style);
+      return `${time} ${style.name(printableName(from))}${mark}: ${contentText(content)}`;
     }
     case "peer_up":
       return style.dim(`* ${printableName(event.peer.label)} is here (${whereText(event.peer)})`);
@@ -45,6 +59,8 @@ export function eventText(event: NodeEvent, style: Style): string {
       return style.dim(
         `* ${printableName(event.peer.label)} has gone (${reasonText(event.reason)})`,
       );
+    case "identity":
+      return identityText(event, style);
     case "bootstrap":
       return style.dim(`* ${bootstrapText(event.state, event.url, event.reason)}`);
     case "problem":
@@ -53,28 +69,43 @@ export function eventText(event: NodeEvent, style: Style): string {
 }
 
 /** The answer to `/peers`. */
-export function peersText(peers: readonly Peer[], style: Style): string {
+export function peersText(node: Pick<Node, "peers" | "trustOf">, style: Style): string {
+  const peers = node.peers();
   if (peers.length === 0) return "Nobody is here yet";
-  const rows = peers.flatMap(({ label, addresses, knownForMs }) =>
-    addresses.map(({ address, via }, index) => [
-      index === 0 ? printableName(quoteTarget(label)) : "",
+  const rows = peers.flatMap((peer) =>
+    peer.addresses.map(({ address, via }, index) => [
+      index === 0 ? printableName(quoteTarget(peer.label)) : "",
       formatAddress(address),
       viaText(via),
-      index === 0 ? `for ${durationText(knownForMs)}` : "",
+      index === 0 ? `for ${durationText(peer.knownForMs)}` : "",
+      index === 0 ? trustText(node.trustOf(peer)) : "",
     ])
   );
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => columns(row[column]))));
-  const lines = rows.map(([label, address, via, since]) => {
+  const widths = [0, 1, 2, 4].map((column) => Math.max(...rows.map((row) => columns(row[column]))));
+  const lines = rows.map(([label, address, via, since, trust]) => {
     const padding = " ".repeat(widths[0] - columns(label));
     return `  ${style.name(label)}${padding}  ${address.padEnd(widths[1])}  ` +
-      `${via.padEnd(widths[2])}  ${style.dim(since)}`.trimEnd();
+      `${via.padEnd(widths[2])}  ${trust.padEnd(widths[3])}  ${style.dim(since)}`.trimEnd();
   });
   return [`${peers.length} ${peers.length === 1 ? "peer" : "peers"}:`, ...lines].join("\n");
 }
 
+function trustText(trust: PeerTrust): string {
+  return {
+    verified: "verified",
+    known: "known",
+    new: "new",
+    changed: "CHANGED IDENTITY",
+    blocked: "blocked",
+    plain: "plain text",
+    unverified: "plain text, UNVERIFIED",
+  }[trust];
+}
+
 /** The confirmation of a message that was sent. */
 export function sentText(peer: Peer, style: Style): string {
-  return style.dim(`* sent to ${printableName(peer.label)}`);
+  const how = peer.id === undefined ? " in plain text" : "";
+  return style.dim(`* sent to ${printableName(peer.label)}${how}`);
 }
 
 /** Hours, minutes and seconds of a Unix time in whole seconds, in the user's time zone. */

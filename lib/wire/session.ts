@@ -10,6 +10,11 @@ import { isNickname } from "./nickname.ts";
  * @module
  */
 
+/** Application protocol of sessions (RFC 7301). */
+export const ALPN_PROTOCOL = "parlance/2";
+/** The first byte of a TLS ClientHello (RFC 8446, section 5.1: content type handshake). */
+export const TLS_HANDSHAKE_BYTE = 0x16;
+
 /** The first line from both sides, sent without waiting for the other's. */
 export interface Hello {
   readonly type: "hello";
