@@ -159,6 +159,16 @@ Deno.test("a nickname that poses as another peer's label does not take it over",
   assert.equal(found(known, "bob"), "10.0.0.1");
 });
 
+Deno.test("a choice between peers with ids names whole ids where labels are posed as", () => {
+  const known = registry();
+  const [first, second] = [idOf(1), idOf(200)];
+  const posed = `bob~${first.slice(0, 4)}`;
+  see(known, "bob", 1, A, first);
+  see(known, posed, 66, B, second);
+  assert.deepEqual(choices(known, posed), [`${posed}~${second}`, "bob"]);
+  assert.equal(found(known, `${posed}~${second}`), "10.0.0.66");
+});
+
 Deno.test("a peer that chooses another's tag is told from it by the whole instance", () => {
   const known = registry();
   see(known, "bob", 1, A);
