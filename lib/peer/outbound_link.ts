@@ -1,16 +1,17 @@
 import type { Clock } from "../base/clock.ts";
-import type { Peer, PeerAddress } from "../discovery/peer.ts";
+import type { Peer } from "../discovery/peer.ts";
 import { ConnectError, LimitError, messageOf } from "../errors.ts";
 import type { Stream, Transport } from "../transport/stream.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { utf8Length } from "../wire/message.ts";
+import { dialPeer } from "./dial.ts";
 
 /** An idle connection is closed after this many milliseconds. */
 const IDLE_MS = 60_000;
 /** One address gets this long to accept a connection, in milliseconds. */
 const DIAL_TIMEOUT_MS = 5000;
-/** An address where a peer was last seen so many milliseconds before another one is tried last. */
-const STALE_MS = 7000;
+/** All addresses of a peer together get this long, in milliseconds: it may announce many. */
+const DIAL_TOTAL_MS = 10_000;
 /** A peer that takes no byte for this long is given up, in milliseconds. */
 const STALL_MS = 10_000;
 /** UTF-16 units that may wait for one peer. */
@@ -167,53 +168,26 @@ export class OutboundLink {
     return open;
   }
 
-  /** Whether the peer is still there: it may have moved, and left a line behind that is dead. */
+  /** Whether the peer is still known there: it may have moved, and left a line that is dead. */
   #isAt({ hostname, port }: SocketAddress): boolean {
-    const known = this.#peer.addresses.find(({ address }) =>
+    return this.#peer.addresses.some(({ address }) =>
       address.hostname === hostname && address.port === port
     );
-    return known !== undefined && !this.#isStale(known);
   }
 
-  /** Whether the peer has been seen elsewhere, in the same way, but not here any more. */
-  #isStale({ via, lastSeen }: PeerAddress): boolean {
-    return this.#peer.addresses.some((other) =>
-      other.via === via && other.lastSeen - lastSeen > STALE_MS
-    );
-  }
-
-  /** Tries the addresses of the peer: the one that worked last first, stale ones last. */
-  async #dial(): Promise<Stream> {
-    const rank = (known: PeerAddress) =>
-      this.#isStale(known) ? 2 : formatAddress(known.address) === this.#worked ? 0 : 1;
-    const addresses = this.#peer.addresses.toSorted((a, b) => rank(a) - rank(b))
-      .map(({ address }) => address);
-    const failures: string[] = [];
-    let cause: unknown;
-    for (const address of addresses) {
-      const attempt = new AbortController();
-      const cancel = this.#clock.after(
-        DIAL_TIMEOUT_MS,
-        () => attempt.abort(new Error(`no answer within ${DIAL_TIMEOUT_MS / 1000} s`)),
-      );
-      const signal = AbortSignal.any([attempt.signal, this.#stop.signal]);
-      try {
-        const stream = await this.#transport.dial(address, signal);
-        this.#worked = formatAddress(address);
-        return stream;
-      } catch (error) {
-        cause = signal.aborted ? signal.reason : error;
-        failures.push(`${formatAddress(address)} (${messageOf(cause)})`);
-        if (this.#stop.signal.aborted) break;
-      } finally {
-        cancel();
-      }
-    }
-    throw new ConnectError(
-      `Cannot connect to ${JSON.stringify(this.#peer.label)} at ${failures.join(", ")}; ` +
-        "is it still running, and does its firewall let it accept connections?",
-      { cause },
-    );
+  #dial(): Promise<Stream> {
+    const options = {
+      clock: this.#clock,
+      worked: this.#worked,
+      timeoutMs: DIAL_TIMEOUT_MS,
+      totalMs: DIAL_TOTAL_MS,
+      signal: this.#stop.signal,
+    };
+    return dialPeer(this.#peer, options, async (address, signal) => {
+      const stream = await this.#transport.dial(address, signal);
+      this.#worked = formatAddress(address);
+      return stream;
+    });
   }
 
   /**

@@ -23,6 +23,8 @@ const MAX_REMEMBERED = 10_000;
 const MAX_RUNS = 4;
 /** Connecting, the handshake and the hello of one address, in milliseconds. */
 const DIAL_MS = 8000;
+/** All addresses of a peer together, in milliseconds: within the time that messages wait. */
+const DIAL_TOTAL_MS = 12_000;
 
 /** Judges a certificate; see {@linkcode Upgrade}. */
 export type Judge = (certificate: Uint8Array) => Promise<string | undefined>;
@@ -195,7 +197,8 @@ export class Sessions implements AsyncDisposable {
   /** Dials, proves and says hello; resolves when the session is established. */
   #dial(peer: Peer, id: PeerId, dialled: number, signal: AbortSignal): Promise<void> {
     const { clock, transport, upgrade, onImpostor } = this.#options;
-    return dialPeer(peer, { clock, timeoutMs: DIAL_MS, signal }, async (address, signal) => {
+    const options = { clock, timeoutMs: DIAL_MS, totalMs: DIAL_TOTAL_MS, signal };
+    return dialPeer(peer, options, async (address, signal) => {
       const stream = await transport.dial(address, signal);
       const secured = await upgrade(stream, "client", async (certificate) => {
         const judged = await this.#judge(certificate);

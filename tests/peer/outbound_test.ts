@@ -253,6 +253,26 @@ Deno.test("a peer that cannot be reached is named with every address and its cau
   await outbound[Symbol.asyncDispose]();
 });
 
+Deno.test("all addresses of a peer together get ten seconds", async () => {
+  const { clock, network } = memoryWorld();
+  const sender = addHost(network, "10.0.0.1");
+  addHost(network, "10.0.0.2");
+  const outbound = new Outbound({ clock, transport: sender.transport });
+  const nowhere = numbered(16).map((_, index) => ({ hostname: "10.9.9.9", port: index + 1 }));
+  const refusing = { hostname: "10.0.0.2", port: 9 };
+  const send = watched(outbound.send(peerAt([...nowhere, refusing]), "hello\n"));
+  await clock.advance(9999);
+  assert.equal(send.state, "waiting");
+  await clock.advance(1);
+  assert.ok(send.state as unknown instanceof ConnectError);
+  assert.match(
+    String(send.state),
+    /10\.9\.9\.9:1 \(no answer within 5 s\), 10\.9\.9\.9:2 \(no answer within 5 s\), 15 more \(not tried within 10 s\); /,
+  );
+  assert.equal(clock.waiting, 0);
+  await outbound[Symbol.asyncDispose]();
+});
+
 Deno.test("a peer that takes no data for ten seconds fails its lines, and nobody else's", async () => {
   const { clock, network } = memoryWorld();
   const sender = addHost(network, "10.0.0.1");
@@ -495,24 +515,19 @@ Deno.test("however often connections are cut, no line comes twice or out of orde
   );
 });
 
-Deno.test("a peer that has moved is reached where it was seen since, on a new connection", async () => {
+Deno.test("a line to where a peer is no longer known is not used any more", async () => {
   const { clock, network } = memoryWorld();
   const sender = addHost(network, "10.0.0.1");
   using before = new Receiver(addHost(network, "10.0.0.2"), "10.0.0.2");
   using after = new Receiver(addHost(network, "10.0.0.3"), "10.0.0.3");
   const outbound = new Outbound({ clock, transport: sender.transport });
   const peer = peerAt([before.address, after.address]);
-  const seen = (...lastSeen: number[]) => ({
-    ...peer,
-    addresses: peer.addresses.map((known, index) => ({ ...known, lastSeen: lastSeen[index] })),
-  });
-  await outbound.send(seen(0, 0), "one\n");
-  await outbound.send(seen(0, 7000), "two\n");
-  await outbound.send(seen(0, 7001), "three\n");
-  // Dropped by the registry altogether: the same.
-  await outbound.send({ ...peer, addresses: [peer.addresses[0]] }, "four\n");
+  const [first, second] = peer.addresses;
+  await outbound.send(peer, "one\n");
+  await outbound.send({ ...peer, addresses: [second, first] }, "two\n");
+  await outbound.send({ ...peer, addresses: [second] }, "three\n");
   await settle();
-  assert.deepEqual(before.lines, ["one", "two", "four"]);
+  assert.deepEqual(before.lines, ["one", "two"]);
   assert.deepEqual(after.lines, ["three"]);
   await outbound[Symbol.asyncDispose]();
 });
