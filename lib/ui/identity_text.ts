@@ -1,6 +1,6 @@
 import { printableName } from "../base/printable.ts";
 import type { Node, NodeEvent, PeerTrust } from "../node.ts";
-import type { Command } from "./commands.ts";
+import { type Command, quoteTarget } from "./commands.ts";
 import type { Style } from "./style.ts";
 
 /** The commands about identities. */
@@ -35,7 +35,7 @@ export async function runIdentityCommand(
     case "verify": {
       if (command.confirmed) return `${name} is verified: ${node.verify(command.peer)}`;
       const { number, id, verified } = await node.safetyNumber(command.peer);
-      return safetyNumberText(name, number, id, verified);
+      return safetyNumberText(command.peer, number, id, verified, style);
     }
     case "trust":
       return `${name} now stands for ${node.trust(command.peer)}`;
@@ -49,16 +49,22 @@ export async function runIdentityCommand(
 }
 
 /** Three rows of four groups: short enough to read aloud without losing the place. */
-function safetyNumberText(name: string, number: string, id: string, verified: boolean): string {
+function safetyNumberText(
+  peer: string,
+  number: string,
+  id: string,
+  verified: boolean,
+  style: Style,
+): string {
   const groups = number.split(" ");
   const rows = [0, 4, 8].map((start) => `  ${groups.slice(start, start + 4).join(" ")}`);
   return [
-    `Safety number of you and ${name} (${id}):`,
+    `Safety number of you and ${style.name(printableName(peer))} (${id}):`,
     ...rows,
     verified
       ? "You have compared it before"
       : "Compare it by another way, such as a call; if it is the same on both screens, type " +
-        `/verify ${name} ok`,
+        `/verify ${printableName(quoteTarget(peer))} ok`,
   ].join("\n");
 }
 
@@ -97,7 +103,7 @@ export function identityText(event: NodeEvent & { type: "identity" }, style: Sty
           `    known: ${knownId}\n` +
           `    now:   ${id}\n` +
           "    Nothing is sent to it. If it is the one you know with a new identity, ask by " +
-          `another way, then type /trust ${name}`,
+          `another way, then type /trust ${printableName(quoteTarget(nickname))}`,
       );
   }
 }

@@ -129,10 +129,14 @@ function run(command: JsonCommand, options: JsonInterfaceOptions, sends: Pending
     case "forget":
     case "block":
     case "unblock":
-      return void runPeerCommand(command, node).then(
-        (answer) => emit(output, { ...answer, ref: command.ref }),
-        (error) => emit(output, { event: "error", message: messageOf(error), ref: command.ref }),
+      sends.add(
+        0,
+        runPeerCommand(command, node).then(
+          (answer) => emit(output, { ...answer, ref: command.ref }),
+          (error) => emit(output, { event: "error", message: messageOf(error), ref: command.ref }),
+        ),
       );
+      return;
     case "help":
       return emit(output, { event: "help", text: HELP });
     case "mistake":

@@ -2,14 +2,14 @@
 const MAX_LENGTH = 8 * 1024 * 1024;
 const MAX_COUNT = 100_000;
 
-/** Messages that were handed to the node and not yet taken by the network. */
+/** Messages, and other commands, that were handed to the node and are not yet settled. */
 export class PendingSends {
   #count = 0;
   #length = 0;
   #idle: PromiseWithResolvers<void> | undefined;
   #room: PromiseWithResolvers<void> | undefined;
 
-  /** @param outcome Resolves either way; what comes of the message is told by whoever made it. */
+  /** @param outcome Resolves either way; what comes of it is told by whoever made it. */
   add(length: number, outcome: Promise<void>): void {
     this.#count++;
     this.#length += length;

@@ -131,9 +131,12 @@ export class TerminalInterface {
   #run(command: ReturnType<typeof parseCommand>): void {
     const { node, style } = this.#options;
     if (isIdentityCommand(command)) {
-      return void runIdentityCommand(node, command, style).then(
-        (text) => this.print(text),
-        (error) => this.print(style.warning(printable(messageOf(error)))),
+      return this.#sends.add(
+        0,
+        runIdentityCommand(node, command, style).then(
+          (text) => this.print(text),
+          (error) => this.print(style.warning(printable(messageOf(error)))),
+        ),
       );
     }
     switch (command.kind) {

@@ -51,7 +51,9 @@ export function eventText(event: NodeEvent, style: Style): string {
       const { from, content, timestamp } = event.message;
       const time = style.dim(`[${timeOfDay(timestamp)}]`);
       const mark = trustMark(event.trust, style);
-      return `${time} ${style.name(printableName(from))}${mark}: ${contentText(content)}`;
+      // In quotes where it has spaces: else "bob ✓" could be taken for bob, who is verified.
+      const name = style.name(printableName(quoteTarget(from)));
+      return `${time} ${name}${mark}: ${contentText(content)}`;
     }
     case "peer_up":
       return style.dim(`* ${printableName(event.peer.label)} is here (${whereText(event.peer)})`);
