@@ -59,7 +59,7 @@ export class Listening {
     })();
   }
 
-  /** The events in short: `+bob`, `-bob (reason)`, `bob: text`, `! problem`. */
+  /** The events in short: `+bob`, `-bob (reason)`, `bob: text`, `new bob`, `! problem`. */
   get story(): string[] {
     return this.events.map((event) => {
       switch (event.type) {
@@ -69,6 +69,8 @@ export class Listening {
           return `-${event.peer.nickname} (${event.reason})`;
         case "message":
           return `${event.message.from}: ${event.message.content}`;
+        case "identity":
+          return `${event.change} ${event.nickname}`;
         case "bootstrap":
           return `bootstrap ${event.state}`;
         case "problem":

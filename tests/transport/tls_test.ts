@@ -30,12 +30,12 @@ function secured(inner: Transport): Transport {
   };
 }
 
-testStreams("TLS over TCP", async () => {
+testStreams("TLS over TCP", () => {
   const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const refused = { hostname: "127.0.0.1", port: free.addr.port };
   free.close();
   const silentListener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return {
+  return Promise.resolve({
     near: secured(tcpTransport),
     far: secured(tcpTransport),
     address: { hostname: "127.0.0.1", port: 0 },
@@ -46,5 +46,5 @@ testStreams("TLS over TCP", async () => {
       silentListener.close();
       return Promise.resolve();
     },
-  };
+  });
 });

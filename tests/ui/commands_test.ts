@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Command, HELP, parseCommand, quoteTarget } from "../../lib/ui/commands.ts";
+import {
+  type Command,
+  COMMAND_NAMES,
+  HELP,
+  parseCommand,
+  quoteTarget,
+} from "../../lib/ui/commands.ts";
 import { isNickname } from "../../lib/wire/nickname.ts";
 import { unicode } from "../wire/arbitraries.ts";
 
@@ -27,6 +33,14 @@ const UNDERSTOOD: [line: string, command: Command][] = [
   ['/send "a \\"b\\" \\\\c" hi', send('a "b" \\c', "hi")],
   ['/send a"b hi', send('a"b', "hi")],
   ["/send a\\b hi", send("a\\b", "hi")],
+  ["/whoami", { kind: "whoami" }],
+  ["/verify bob", { kind: "verify", peer: "bob", confirmed: false }],
+  ["/verify bob ok", { kind: "verify", peer: "bob", confirmed: true }],
+  ['/verify "bob smith"  ok ', { kind: "verify", peer: "bob smith", confirmed: true }],
+  ["/trust bob~ABCD", { kind: "trust", peer: "bob~ABCD" }],
+  ['/forget "bob smith"', { kind: "forget", peer: "bob smith" }],
+  ["/block bob", { kind: "block", peer: "bob" }],
+  ["/unblock  bob ", { kind: "unblock", peer: "bob" }],
   ["/send жора привет", send("жора", "привет")],
   ["/send 😀 😀", send("😀", "😀")],
 ];
@@ -40,6 +54,16 @@ const MISTAKES: [line: string, message: RegExp][] = [
   ["peers", /^Commands must start with \//],
   ["\\send bob hi", /^Commands must start with \//],
   ["/", /^Unknown command \/; .*\/help/],
+  ["/verify", /^Usage: \/verify <nickname> \[ok\]$/],
+  ["/verify bob yes", /^Usage: \/verify <nickname> \[ok\]$/],
+  ["/verify bob ok now", /^Usage: \/verify <nickname> \[ok\]$/],
+  ["/verify bob smith", /^Usage: \/verify <nickname> \[ok\]$/],
+  ["/trust", /^Usage: \/trust <nickname>$/],
+  ["/trust bob smith", /^Usage: \/trust <nickname>$/],
+  ["/forget", /^Usage: \/forget <nickname>$/],
+  ["/block", /^Usage: \/block <nickname>$/],
+  ["/unblock bob now", /^Usage: \/unblock <nickname>$/],
+  ["/vreify bob", /^Unknown command \/vreify; did you mean \/verify\? \/help/],
   ["/frobnicate", /^Unknown command \/frobnicate; \/help lists the commands$/],
   ["/sned bob hi", /^Unknown command \/sned; did you mean \/send\? \/help/],
   ["/PEERS", /^Unknown command \/PEERS; did you mean \/peers\? \/help/],
@@ -62,7 +86,7 @@ Deno.test("what is no command is answered with what to do", () => {
 });
 
 Deno.test("the help names every command", () => {
-  for (const name of ["/peers", "/send", "/help", "/h", "/quit", "/exit", "/q"]) {
+  for (const name of [...COMMAND_NAMES, "/h", "/exit", "/q"]) {
     assert.match(HELP, new RegExp(`(^|\\s)${name}([\\s,]|$)`), name);
   }
 });

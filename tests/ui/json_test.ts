@@ -72,6 +72,8 @@ Deno.test("the first object says that the program is ready, then come the events
       label: "bob",
       address: `10.0.0.2:${portOf(bob.node)}`,
       via: "lan",
+      encrypted: false,
+      trust: "plain",
     },
   ]);
   await end();
@@ -90,12 +92,23 @@ Deno.test("messages and departures come as they are documented", async () => {
     content: "hello",
     timestamp,
     address: message.address,
+    encrypted: false,
+    trust: "plain",
   });
   const address = `10.0.0.2:${portOf(bob.node)}`;
   await bob.node[Symbol.asyncDispose]();
   await settle();
   assert.deepEqual(events("peer_down"), [
-    { event: "peer_down", nickname: "bob", label: "bob", address, via: "lan", reason: "goodbye" },
+    {
+      event: "peer_down",
+      nickname: "bob",
+      label: "bob",
+      address,
+      via: "lan",
+      encrypted: false,
+      trust: "plain",
+      reason: "goodbye",
+    },
   ]);
   await end();
 });
@@ -147,6 +160,8 @@ Deno.test("every command is answered, and a reference comes back as it was", asy
         label: "bob",
         address,
         via: "lan",
+        encrypted: false,
+        trust: "plain",
         last_seen,
         addresses: [{ address, via: "lan", last_seen }],
       }],
@@ -183,7 +198,7 @@ const MISTAKES: [line: string, message: RegExp, ref?: string | number][] = [
   ["[]", /not a JSON object/],
   ["{", /not a JSON object/],
   ["{]}", /not JSON/],
-  ["{}", /"command" must be "send", "peers", "quit"/],
+  ["{}", /"command" must be "send", "peers", "whoami", .*"unblock", "quit"$/],
   ['{"command":7,"ref":1}', /"command" must be/, 1],
   ['{"command":"sned","ref":1}', /Cannot run the command "sned".*did you mean "send"\?/, 1],
   ['{"command":"help"}', /Cannot run the command "help"/],
@@ -191,6 +206,8 @@ const MISTAKES: [line: string, message: RegExp, ref?: string | number][] = [
   ['{"command":"send","to":"bob","ref":"r"}', /"content" must be a string/, "r"],
   ['{"command":"send","content":"x","ref":"r"}', /"to" must be a string/, "r"],
   ['{"command":"send","to":["bob"],"content":"x"}', /"to" must be a string/],
+  ['{"command":"verify","ref":"r"}', /Cannot run verify: "peer" must be a string/, "r"],
+  ['{"command":"block","peer":["bob"]}', /Cannot run block: "peer" must be a string/],
   ['{"command":"peers","ref":{}}', /"ref" must be a string or a number/],
   ['{"command":"peers","ref":null}', /"ref" must be a string or a number/],
   ['{"command":"peers","ref":12345678901234567890}', /"ref" must be a string or a number/],

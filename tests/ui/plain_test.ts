@@ -50,7 +50,7 @@ Deno.test("commands at the start wait for the peer that they name", async () => 
   await world.clock.advance(250);
   assert.equal(await running, true);
   assert.deepEqual(bob.heard, ["alice: one", "alice: two"]);
-  assert.equal(paper.lines.filter((line) => line === "* sent to bob").length, 2);
+  assert.equal(paper.lines.filter((line) => line === "* sent to bob in plain text").length, 2);
   await close(node, bob.node);
 });
 
@@ -74,7 +74,10 @@ Deno.test("the list at the start waits half a second for answers, later not at a
   await world.clock.advance(499);
   assert.ok(!paper.text.includes("1 peer:"));
   await world.clock.advance(2);
-  assert.match(paper.text, /\n1 peer:\n {2}bob {2}10\.0\.0\.1:\d+ {2}local network {2}for 0 s\n/);
+  assert.match(
+    paper.text,
+    /\n1 peer:\n {2}bob {2}10\.0\.0\.1:\d+ {2}local network {2}plain text {2}for 0 s\n/,
+  );
   keyboard.type("/peers\n");
   await settle();
   assert.equal(paper.lines.filter((line) => line === "1 peer:").length, 2);
@@ -97,7 +100,7 @@ Deno.test("messages, arrivals and departures are lines of text, made harmless", 
   await running;
   const [, , , up, first, second, down] = paper.lines;
   assert.match(up, /^\* bob is here \(10\.0\.0\.2:\d+, local network\)$/);
-  assert.match(first, /^\[\d\d:\d\d:\d\d\] bob: hi\\u\{1b\}\]52;c;aGk=\\u\{7\}\\u\{d\}$/);
+  assert.match(first, /^\[\d\d:\d\d:\d\d\] bob \[plain\]: hi\\u\{1b\}\]52;c;aGk=\\u\{7\}\\u\{d\}$/);
   assert.equal(second, "    [00:00:00] root: x\\u{202e}\\u{9b}2J");
   assert.equal(down, "* bob has gone (said goodbye)");
   // deno-lint-ignore no-control-regex

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { COMMAND_NAMES } from "../../lib/ui/commands.ts";
 import { complete } from "../../lib/ui/terminal.ts";
 import { peerAt } from "../peer/fixtures.ts";
 import { Terminal } from "../support/terminal.ts";
@@ -22,11 +23,13 @@ Deno.test({
   },
 });
 
-Deno.test("Tab completes commands, and behind /send the labels that can be shown", () => {
+Deno.test("Tab completes commands, and behind those that take a peer the labels that can be shown", () => {
   const labels = ["bob", "Bobby", "bob smith", 'the "boss"', "bob\u202etxt", "zoe~aaaa"];
   const node = { peers: () => labels.map((nickname) => peerAt([], { nickname })) };
   const completed: [line: string, hits: string[], part: string][] = [
-    ["/", ["/peers ", "/send ", "/help ", "/quit "], "/"],
+    ["/", COMMAND_NAMES.map((name) => `${name} `), "/"],
+    ["/un", ["/unblock "], "/un"],
+    ["/w", ["/whoami "], "/w"],
     ["/p", ["/peers "], "/p"],
     ["/x", [], "/x"],
     ["hello", [], "hello"],
@@ -36,6 +39,12 @@ Deno.test("Tab completes commands, and behind /send the labels that can be shown
     ['/send "', ['"bob smith" ', '"the \\"boss\\"" '], '"'],
     ["/send  z", ["zoe~aaaa "], "z"],
     ["/send bob hel", [], "/send bob hel"],
+    ["/verify z", ["zoe~aaaa "], "z"],
+    ["/trust z", ["zoe~aaaa "], "z"],
+    ["/forget z", ["zoe~aaaa "], "z"],
+    ["/block z", ["zoe~aaaa "], "z"],
+    ["/unblock z", ["zoe~aaaa "], "z"],
+    ["/whoami z", [], "/whoami z"],
   ];
   for (const [line, hits, part] of completed) assert.deepEqual(complete(line, node), [hits, part]);
 });

@@ -1,14 +1,23 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { NodeEvent, Peer } from "../../lib/node.ts";
+import type { NodeEvent, Peer, PeerTrust } from "../../lib/node.ts";
 import { colourStyle, plainStyle } from "../../lib/ui/style.ts";
 import { durationText, eventText, peersText, sentText, timeOfDay } from "../../lib/ui/text.ts";
+import { formatPeerId } from "../../lib/wire/peer_id.ts";
 import { peerAt } from "../peer/fixtures.ts";
 
 const address = { hostname: "10.0.0.2", port: 40000 };
+const [ID, OTHER_ID] = [1, 2].map((byte) => formatPeerId(new Uint8Array(32).fill(byte)));
 
-function message(content: string, from = "bob"): NodeEvent {
-  return { type: "message", message: { from, content, timestamp: 1_700_000_000 }, address };
+function message(content: string, from = "bob", trust: PeerTrust = "known"): NodeEvent {
+  const encrypted = trust !== "plain" && trust !== "unverified";
+  const message = { from, content, timestamp: 1_700_000_000 };
+  return { type: "message", message, address, encrypted, trust };
+}
+
+/** As much of a node as the list of peers needs. */
+function knowing(peers: Peer[], trust: PeerTrust = "known") {
+  return { peers: () => peers, trustOf: () => trust };
 }
 
 function named(label: string, addresses = [address], knownForMs = 0): Peer {
@@ -69,9 +78,18 @@ Deno.test("every kind of event says what happened", () => {
       "* out of reach: the bootstrap server ws://x; trying again",
     ],
     [{ type: "problem", message: "Cannot join" }, "! Cannot join"],
+    [
+      { type: "identity", change: "new", nickname: "bob", id: ID },
+      `* bob is new to you: ${ID}; /verify compares a safety number`,
+    ],
+    [
+      { type: "identity", change: "renamed", nickname: "rob", formerNickname: "bob", id: ID },
+      `* bob is called rob now: ${ID}`,
+    ],
   ];
   for (const [event, text] of said) assert.equal(eventText(event, plainStyle), text);
-  assert.equal(sentText(peer, plainStyle), "* sent to bob");
+  assert.equal(sentText(peer, plainStyle), "* sent to bob in plain text");
+  assert.equal(sentText({ ...peer, id: ID }, plainStyle), "* sent to bob");
 });
 
 Deno.test("nothing that comes from outside brings a control character to the screen", () => {
@@ -102,10 +120,12 @@ Deno.test("nothing that comes from outside brings a control character to the scr
         { type: "bootstrap", state: "disconnected", url: one, reason: other },
         { type: "bootstrap", state: "registered", url: one },
         { type: "problem", message: one },
+        { type: "identity", change: "new", nickname: one, id: ID },
+        { type: "identity", change: "renamed", nickname: one, formerNickname: other, id: ID },
       ];
       for (const style of [plainStyle, colourStyle]) {
         const texts = events.map((event) => eventText(event, style));
-        texts.push(peersText([peer, named(other)], style), sentText(peer, style));
+        texts.push(peersText(knowing([peer, named(other)]), style), sentText(peer, style));
         for (const [index, text] of texts.entries()) {
           const shown = style === colourStyle ? withoutSgr(text) : text;
           assert.ok(shown.isWellFormed());
@@ -153,7 +173,7 @@ Deno.test("the list of peers is a table, whatever the width of the nicknames", (
     ["two words", 11], // in quotes
   ];
   const peers = widths.map(([label]) => named(label, undefined, 61_000));
-  const [head, ...rows] = peersText(peers, plainStyle).split("\n");
+  const [head, ...rows] = peersText(knowing(peers), plainStyle).split("\n");
   assert.equal(head, "10 peers:");
   for (const [index, row] of rows.entries()) {
     const [label, columns] = widths[index];
@@ -163,18 +183,80 @@ Deno.test("the list of peers is a table, whatever the width of the nicknames", (
     const padding = row.slice(2 + shown.length, start);
     assert.match(padding, /^ +$/);
     assert.equal(columns + padding.length, 11 + 2, `${label} and its padding`);
-    assert.match(row, /10\.0\.0\.2:40000 {2}local network {2}for 1 min$/);
+    assert.match(row, /10\.0\.0\.2:40000 {2}local network {2}known {2}for 1 min$/);
   }
 });
 
 Deno.test("a peer with several addresses has a row for each, and its name in the first", () => {
   const other = { hostname: "2001:db8::1", port: 9 };
-  const text = peersText([named("bob", [address, other])], plainStyle);
+  const text = peersText(knowing([named("bob", [address, other])]), plainStyle);
   assert.equal(
     text,
     "1 peer:\n" +
-      "  bob  10.0.0.2:40000   local network  for 0 s\n" +
+      "  bob  10.0.0.2:40000   local network  known  for 0 s\n" +
       "       [2001:db8::1]:9  local network",
   );
-  assert.equal(peersText([], plainStyle), "Nobody is here yet");
+  assert.equal(peersText(knowing([]), plainStyle), "Nobody is here yet");
+});
+
+const MARKS: [trust: PeerTrust, mark: string, inList: string][] = [
+  ["verified", " ✓", "verified"],
+  ["known", "", "known"],
+  ["new", " [new]", "new"],
+  ["changed", " [changed identity]", "CHANGED IDENTITY"],
+  ["blocked", " [blocked]", "blocked"],
+  ["plain", " [plain]", "plain text"],
+  ["unverified", " [plain, unverified]", "plain text, UNVERIFIED"],
+];
+
+Deno.test("a message and an entry of the list tell what the sender's nickname is worth", () => {
+  const time = timeOfDay(1_700_000_000);
+  for (const [trust, mark, inList] of MARKS) {
+    const event = message("hello", "bob", trust);
+    assert.equal(eventText(event, plainStyle), `[${time}] bob${mark}: hello`);
+    assert.equal(
+      withoutSgr(eventText(event, colourStyle)),
+      `[${time}] bob${mark}: hello`,
+      "no mark is told by colour alone",
+    );
+    assert.equal(
+      peersText(knowing([named("bob")], trust), plainStyle),
+      `1 peer:\n  bob  10.0.0.2:40000  local network  ${inList}  for 0 s`,
+    );
+  }
+});
+
+Deno.test("no nickname can be taken for another one with a mark", () => {
+  for (const [trust, mark] of MARKS) {
+    if (mark === "") continue;
+    const marked = eventText(message("hello", "bob", trust), plainStyle);
+    for (const [other] of MARKS) {
+      for (const space of ["", "\u00a0", "\u2003"]) {
+        const posed = `bob${space === "" ? mark : mark.replaceAll(" ", space)}`;
+        const shown = eventText(message("hello", posed, other), plainStyle);
+        assert.notEqual(shown.replaceAll(/\s/g, " "), marked);
+        assert.match(shown, / "bob/, "what could be a mark is in quotes");
+      }
+    }
+  }
+});
+
+Deno.test("a changed identity is a warning with both ids, and with what to do", () => {
+  const warning = (nickname: string) =>
+    eventText(
+      { type: "identity", change: "changed", nickname, id: ID, knownId: OTHER_ID },
+      plainStyle,
+    );
+  const [first, known, now, remedy, ...rest] = warning("bob").split("\n");
+  assert.equal(first, "! WARNING: somebody else calls itself bob.");
+  assert.equal(known, `    known: ${OTHER_ID}`);
+  assert.equal(now, `    now:   ${ID}`);
+  assert.match(remedy, /^ {4}Nothing is sent to it\. .*then type \/trust bob$/);
+  assert.deepEqual(rest, []);
+  assert.match(warning("bob smith"), /\/trust "bob smith"$/, "as it has to be typed");
+  assert.doesNotMatch(
+    warning("\x1b[2J\u202ebob"),
+    /[^\P{Cc}\n]|\p{Bidi_Control}/u,
+    "harmless whatever the nickname",
+  );
 });
