@@ -56,11 +56,7 @@ export interface SessionOptions {
 export interface SessionListener {
   /** The other side has said who it is; once, before everything else. */
   established(session: Session): void;
-  /**
-   * A message has come.
-   *
-   * @returns Whether it belongs to what was said before; else the session ends.
-   */
+  /** A message has come; the listener acknowledges it. */
   message(session: Session, message: SessionMessage): void;
   /** The other side has taken all messages up to this number. */
   acknowledged(session: Session, seq: number): void;
@@ -76,6 +72,8 @@ export class Session {
   #peerHello: Hello | undefined;
   #pending: string[] = [];
   #pendingLength = 0;
+  /** Refusals, which must not come behind an acknowledgement of what followed. */
+  #answers = "";
   #ackDue = 0;
   #isPongDue = false;
   #writing: Promise<void> | undefined;
@@ -213,7 +211,7 @@ export class Session {
         if (content.length * 3 > maxContentBytes && utf8Length(content) > maxContentBytes) {
           this.#options.refusals.add("content above the limit", () => formatAddress(this.remote));
           const reason = `a message has at most ${maxContentBytes} bytes here`;
-          return this.write(encodeSessionLine({ type: "refused", seq, reason }));
+          return this.#answer(encodeSessionLine({ type: "refused", seq, reason }));
         }
         return listener.message(this, line);
       }
@@ -222,9 +220,7 @@ export class Session {
       case "refused":
         return listener.refused(this, line.seq, line.reason);
       case "ping":
-        this.#isPongDue = true; // one for any number of pings that wait
-        this.#writing ??= this.#write();
-        return;
+        return this.#pong();
       case "bye":
         return this.#end(line.reason, true);
       case "hello":
@@ -232,6 +228,18 @@ export class Session {
       case "pong":
         return;
     }
+  }
+
+  /** Gives a sign of life; one for any number of pings that wait. */
+  #pong(): void {
+    this.#isPongDue = true;
+    this.#writing ??= this.#write();
+  }
+
+  #answer(line: string): void {
+    this.#answers += line;
+    if (this.#answers.length > MAX_PENDING) return this.#end("the peer does not read", true);
+    this.#writing ??= this.#write();
   }
 
   #refuse(cause: string): void {
@@ -246,8 +254,12 @@ export class Session {
     const encoder = new TextEncoder();
     let acknowledged = 0;
     try {
-      while (this.#pending.length > 0 || this.#ackDue > acknowledged || this.#isPongDue) {
-        let text = this.#takePending();
+      while (
+        this.#pending.length > 0 || this.#answers !== "" || this.#ackDue > acknowledged ||
+        this.#isPongDue
+      ) {
+        let text = this.#takePending() + this.#answers;
+        this.#answers = "";
         if (this.#isPongDue) text += encodeSessionLine({ type: "pong" });
         this.#isPongDue = false;
         if (this.#ackDue > acknowledged) {
@@ -290,6 +302,7 @@ export class Session {
     if (this.#peerHello === undefined) {
       return this.#end(`no hello within ${HELLO_MS / 1000} s`, true);
     }
+    if (this.#held) this.#pong(); // the other side waits for a sign of life
     const quietMs = this.#held ? 0 : this.#options.clock.monotonic() - this.#heardAt;
     if (quietMs >= DEAD_MS) return this.#end(`no sign of life for ${DEAD_MS / 1000} s`, true);
     if (quietMs >= QUIET_MS) this.write(encodeSessionLine({ type: "ping" }));
@@ -301,7 +314,10 @@ export class Session {
     if (this.#ended) return;
     this.#ended = true;
     this.#cancelTick();
-    if (atOnce) this.#pending = [];
+    if (atOnce) {
+      this.#pending = [];
+      this.#answers = "";
+    }
     this.#options.listener.ended(this, reason);
   }
 }

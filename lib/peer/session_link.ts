@@ -14,6 +14,10 @@ const RECOVERY_MS = 15_000;
 /** The waits between attempts to come back, growing and jittered, in milliseconds. */
 const MIN_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
+/** While messages wait, no longer than this. */
+const MAX_BUSY_RETRY_MS = 4000;
+/** After a session of this length the waits grow from the beginning, in milliseconds. */
+const STABLE_MS = 30_000;
 
 interface OutgoingMessage {
   readonly seq: number;
@@ -52,9 +56,13 @@ export class SessionLink {
   #queue: OutgoingMessage[] = [];
   #queued = 0;
   #dialling: Promise<void> | undefined;
+  /** Why there is no session. */
+  #why = "";
   #brokenAt: number | undefined;
+  #usedSince = 0;
   #retryMs = MIN_RETRY_MS;
   #cancelRetry: (() => void) | undefined;
+  #cancelRecovery: () => void = () => {};
   readonly #stop = new AbortController();
 
   constructor(options: SessionLinkOptions) {
@@ -90,6 +98,12 @@ export class SessionLink {
     this.#queue.push({ seq, line, resolve, reject });
     if (this.#session !== undefined) this.#session.write(line);
     else if (this.#isGivenUp()) this.#dial(peer);
+    else if (this.#queue.length === 1 && this.#cancelRetry !== undefined) {
+      // The next attempt may be far away, since nothing waited for it.
+      this.#cancelRetry();
+      this.#cancelRetry = undefined;
+      void this.#retry();
+    }
     return promise;
   }
 
@@ -129,15 +143,20 @@ export class SessionLink {
     this.#session = undefined;
     this.#options.onLost(session, reason);
     if (this.#stop.signal.aborted) return;
-    this.#brokenAt = this.#options.clock.monotonic();
-    this.#retryMs = MIN_RETRY_MS;
-    this.#comeBack(reason);
+    const { clock } = this.#options;
+    this.#brokenAt = clock.monotonic();
+    // A peer that takes sessions only to end them must not be dialled at the highest pace.
+    if (this.#brokenAt - this.#usedSince >= STABLE_MS) this.#retryMs = MIN_RETRY_MS;
+    this.#why = reason;
+    this.#cancelRecovery = clock.after(RECOVERY_MS, () => this.#giveUp());
+    this.#comeBack();
   }
 
   /** Ends the session; what is not acknowledged is rejected. */
   async close(reason: string): Promise<void> {
     this.#stop.abort(new Error(reason));
     this.#cancelRetry?.();
+    this.#cancelRecovery();
     this.#rejectAll(new ConnectError(`Cannot send: ${reason}`));
     await this.#session?.close(reason);
     await this.#dialling;
@@ -146,6 +165,8 @@ export class SessionLink {
   #use(session: Session): void {
     this.#session = session;
     this.#brokenAt = undefined;
+    this.#usedSince = this.#options.clock.monotonic();
+    this.#cancelRecovery();
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     this.#options.onUse(session);
@@ -164,7 +185,8 @@ export class SessionLink {
     this.#attempt(peer).then(
       () => this.#idleMaybe(),
       (error) => {
-        if (this.#session === undefined) this.#rejectAll(error);
+        // A session that came in, and broke, in the meantime may come back.
+        if (this.#session === undefined && this.#isGivenUp()) this.#rejectAll(error);
         this.#idleMaybe();
       },
     );
@@ -183,37 +205,40 @@ export class SessionLink {
   }
 
   /** Tries again, later and later, as long as the peer is announced. */
-  #comeBack(reason: string): void {
+  #comeBack(): void {
     const { clock, random } = this.#options;
-    const jittered = this.#retryMs * (0.5 + random.float() / 2);
+    const most = this.isBusy ? MAX_BUSY_RETRY_MS : MAX_RETRY_MS;
+    const jittered = Math.min(most, this.#retryMs) * (0.5 + random.float() / 2);
     this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+    this.#cancelRetry?.();
     this.#cancelRetry = clock.after(jittered, () => {
       this.#cancelRetry = undefined;
-      void this.#retry(reason);
+      void this.#retry();
     });
   }
 
-  async #retry(reason: string): Promise<void> {
+  async #retry(): Promise<void> {
     const peer = this.#options.find();
-    let why = reason;
     if (peer !== undefined && this.#session === undefined) {
       try {
         await (this.#dialling ?? this.#attempt(peer));
       } catch (error) {
-        why = messageOf(error);
+        this.#why = messageOf(error);
       }
     }
     if (this.#session !== undefined || this.#stop.signal.aborted) return;
-    if (this.isBusy && this.#isGivenUp()) {
-      this.#rejectAll(
-        new ConnectError(
-          "Cannot tell whether the message arrived: the session broke and did not come back " +
-            `within ${RECOVERY_MS / 1000} s: ${why}`,
-        ),
-      );
-    }
+    if (this.#isGivenUp()) this.#giveUp();
     if (peer === undefined && !this.isBusy) return this.#idleMaybe();
-    this.#comeBack(why);
+    if (this.#cancelRetry === undefined) this.#comeBack();
+  }
+
+  #giveUp(): void {
+    this.#rejectAll(
+      new ConnectError(
+        "Cannot tell whether the message arrived: the session broke and did not come back " +
+          `within ${RECOVERY_MS / 1000} s: ${this.#why}`,
+      ),
+    );
   }
 
   #rejectAll(error: Error): void {

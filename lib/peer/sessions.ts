@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Refusals } from "../base/refusals.ts";
 import type { Peer } from "../discovery/peer.ts";
-import { messageOf } from "../errors.ts";
+import { ConnectError, messageOf } from "../errors.ts";
 import type { Stream, Transport } from "../transport/stream.ts";
 import { formatAddress } from "../wire/address.ts";
 import { PROTOCOL_VERSION } from "../wire/announce.ts";
@@ -83,6 +83,8 @@ export class Sessions implements AsyncDisposable {
   readonly #options: SessionsOptions;
   readonly #links = new Map<PeerId, SessionLink>();
   readonly #counters = new Map<PeerId, Counters>();
+  /** Where the numbers of a peer begin: those that were forgotten must not be used again. */
+  readonly #first = { seq: 0, ordinal: 0 };
   readonly #live = new Set<Session>();
   readonly #waiting = new Map<Session, PromiseWithResolvers<void>>();
   readonly #halfOpen: HalfOpen;
@@ -110,6 +112,7 @@ export class Sessions implements AsyncDisposable {
    * @returns Resolves when the peer has acknowledged it.
    */
   send(peer: Peer, id: PeerId, content: string, timestamp: number): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.reject(new ConnectError("Sending has ended"));
     return this.#link(id).send(peer, content, timestamp);
   }
 
@@ -145,7 +148,8 @@ export class Sessions implements AsyncDisposable {
   /** Ends all sessions; what is not acknowledged is rejected. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error("Sending has ended"));
-    await Promise.all([...this.#links.values()].map((link) => link.close("the peer has left")));
+    const links = [...this.#links.values()];
+    await Promise.all(links.map((link) => link.close("sending has ended")));
     for (const session of this.#live) session.abort("the peer has left");
   }
 
@@ -182,13 +186,15 @@ export class Sessions implements AsyncDisposable {
     let counters = this.#counters.get(id);
     if (counters === undefined) {
       if (this.#counters.size >= MAX_REMEMBERED) {
-        for (const other of this.#counters.keys()) {
+        for (const [other, { seq, ordinal }] of this.#counters) {
           if (this.#links.has(other)) continue;
+          this.#first.seq = Math.max(this.#first.seq, seq);
+          this.#first.ordinal = Math.max(this.#first.ordinal, ordinal);
           this.#counters.delete(other);
           break;
         }
       }
-      counters = { seq: 0, ordinal: 0, taken: new Map() };
+      counters = { ...this.#first, taken: new Map() };
       this.#counters.set(id, counters);
     }
     return counters;
@@ -216,6 +222,7 @@ export class Sessions implements AsyncDisposable {
       const session = this.#begin(secured, id, dialled, { promise, resolve, reject });
       const onAbort = () => session?.abort("no hello in time");
       signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
       try {
         return await promise;
       } finally {
@@ -270,10 +277,15 @@ export class Sessions implements AsyncDisposable {
 
   readonly #listener: SessionListener = {
     established: (session) => {
-      // At once: what comes behind the hello is to find the session in its place.
-      this.#link(session.peerId).offer(session);
+      const { signal } = this.#stop;
+      // Judged again: the user may have decided since the handshake.
+      const objection = signal.aborted ? "it has left" : this.#options.objection(session.peerId);
+      if (objection !== undefined) return void session.close("no session is wanted");
+      // First: a session that gives way to another one was dialled with success all the same.
       this.#waiting.get(session)?.resolve();
       this.#waiting.delete(session);
+      // At once: what comes behind the hello is to find the session in its place.
+      this.#link(session.peerId).offer(session);
     },
     message: (session, message) => {
       if (this.#isNew(session, message.seq)) this.#options.onMessage(message, session);
