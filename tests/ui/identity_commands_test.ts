@@ -1,0 +1,291 @@
+import assert from "node:assert/strict";
+import { silentLog } from "../../lib/base/log.ts";
+import { systemRandom } from "../../lib/base/random.ts";
+import { makeCertificate } from "../../lib/identity/certificate_maker.ts";
+import { makeIdentity } from "../../lib/identity/identity.ts";
+import { KnownPeers } from "../../lib/identity/known_peers.ts";
+import type { Node } from "../../lib/node.ts";
+import { runJsonInterface } from "../../lib/ui/json.ts";
+import { PlainInterface } from "../../lib/ui/plain.ts";
+import { TemporaryDirectory } from "../identity/files_fixtures.ts";
+import { Listening, World } from "../node/fixtures.ts";
+import { settle } from "../support/fake_clock.ts";
+import { Keyboard, Paper, until } from "./driven.ts";
+
+type Line = Record<string, unknown>;
+
+/** Nodes with identities, alice among them, whose known peers are kept to the end of the test. */
+class SecureWorld implements AsyncDisposable {
+  readonly world = new World();
+  readonly #parts = new AsyncDisposableStack();
+  readonly #nodes: Node[] = [];
+
+  async start(nickname: string): Promise<Node> {
+    const { path: directory } = this.#parts.use(await TemporaryDirectory.make());
+    const { clock } = this.world;
+    const knownPeers = this.#parts.use(
+      await KnownPeers.open({ directory, clock, log: silentLog }),
+    );
+    const { keyPem, certificatePem } = await makeCertificate(systemRandom);
+    const identity = await makeIdentity(keyPem, certificatePem);
+    const security = { identity, knownPeers, plaintext: "allow" } as const;
+    const node = await this.world.start(nickname, { security });
+    this.#nodes.push(node);
+    await clock.advance(250);
+    return node;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = Promise.all(this.#nodes.map((node) => node[Symbol.asyncDispose]()));
+    let over = false;
+    void ended.finally(() => over = true);
+    // Sessions are closed in real turns of the event loop, and what they wait for by this clock.
+    for (let turn = 0; turn < 200 && !over; turn++) await this.world.clock.advance(100);
+    await ended;
+    await this.#parts.disposeAsync();
+  }
+}
+
+/** Alice, driven by JSON. */
+function driveByJson(secure: SecureWorld, node: Node) {
+  const keyboard = new Keyboard();
+  const paper = new Paper();
+  const running = runJsonInterface({
+    clock: secure.world.clock,
+    node,
+    version: "1",
+    read: keyboard.read,
+    output: paper.output,
+    signal: new AbortController().signal,
+  });
+  const lines = () => paper.lines.map((line) => JSON.parse(line) as Line);
+  let lastRef = 0;
+  return {
+    keyboard,
+    running,
+    events: (name: string) => lines().filter(({ event }) => event === name),
+    /** Runs a command; `ref` is left out of the answer, since it is not the same twice. */
+    async answer(command: Line | string): Promise<Line> {
+      const before = paper.lines.length;
+      const ref = ++lastRef;
+      const isText = typeof command === "string";
+      keyboard.type(`${isText ? command : JSON.stringify({ ...command, ref })}\n`);
+      const isAnswer = (line: Line) =>
+        isText
+          ? ["done", "whoami", "safety_number", "error"].includes(String(line.event))
+          : line.ref === ref;
+      await until(
+        () => lines().slice(before).some(isAnswer),
+        `an answer to ${JSON.stringify(command)}`,
+      );
+      const { ref: _, ...answer } = lines().slice(before).find(isAnswer)!;
+      return answer;
+    },
+    async end(): Promise<void> {
+      keyboard.end();
+      await running;
+    },
+  };
+}
+
+const ID = /^([A-Z2-7]{7}-){7}[A-Z2-7]{7}$/;
+
+Deno.test("a program learns ids, compares safety numbers and records what it thinks of a peer", async () => {
+  await using secure = new SecureWorld();
+  const alice = await secure.start("alice");
+  const bob = new Listening(await secure.start("bob"));
+  const { answer, events, end } = driveByJson(secure, alice);
+  const id = bob.node.id!;
+  const trustOf = async (label: string) => {
+    const { peers } = await answer({ command: "peers" });
+    return (peers as Line[]).find((peer) => peer.label === label)?.trust;
+  };
+  assert.match(id, ID);
+  await settle();
+  assert.deepEqual(events("ready").map((event) => event.id), [alice.id]);
+  assert.deepEqual(await answer({ command: "whoami" }), {
+    event: "whoami",
+    nickname: "alice",
+    id: alice.id,
+  });
+  await until(() => events("peer_up").length === 1, "bob");
+  const [{ id: announced, encrypted, trust }] = events("peer_up");
+  assert.deepEqual([announced, encrypted, trust], [id, true, "new"]);
+  const early = await answer({ command: "verify", peer: "bob" });
+  assert.match(String(early.message), /^Cannot verify "bob": there was no session with it yet/);
+
+  assert.equal((await answer({ command: "send", to: "bob", content: "hi" })).event, "sent");
+  assert.deepEqual(events("identity"), [
+    { event: "identity", change: "new", nickname: "bob", id },
+  ]);
+  assert.equal(await trustOf("bob"), "known");
+  const number = await answer({ command: "safety_number", peer: "bob" });
+  assert.deepEqual(number, {
+    event: "safety_number",
+    peer: "bob",
+    number: (await bob.node.safetyNumber("alice")).number,
+    id,
+    verified: false,
+  });
+  const done = (command: string, peer: string) => ({ event: "done", command, peer, id });
+  assert.deepEqual(await answer({ command: "verify", peer: "bob" }), done("verify", "bob"));
+  assert.equal(await trustOf("bob"), "verified");
+  assert.equal((await answer({ command: "safety_number", peer: id })).verified, true);
+
+  await bob.node.send("alice", "hello");
+  await until(() => events("message").length === 1, "the message");
+  const [{ address: _, timestamp: __, ...message }] = events("message");
+  assert.deepEqual(message, {
+    event: "message",
+    from: "bob",
+    content: "hello",
+    id,
+    encrypted: true,
+    trust: "verified",
+  });
+
+  assert.deepEqual(await answer({ command: "block", peer: "bob" }), done("block", "bob"));
+  assert.equal(await trustOf("bob"), "blocked");
+  const refused = await answer({ command: "send", to: "bob", content: "hi" });
+  assert.match(String(refused.message), /you have blocked it; \/unblock it first/);
+  assert.deepEqual(await answer({ command: "unblock", peer: id }), done("unblock", id));
+  assert.equal(await trustOf("bob"), "verified");
+  assert.deepEqual(await answer({ command: "forget", peer: "bob" }), done("forget", "bob"));
+  assert.equal(await trustOf("bob"), "new");
+  const again = await answer({ command: "forget", peer: "bob" });
+  assert.match(String(again.message), /^Cannot forget "bob": nobody is known/);
+  await end();
+});
+
+Deno.test("slash commands about identities are answered by objects, too", async () => {
+  await using secure = new SecureWorld();
+  const alice = await secure.start("alice");
+  const bob = await secure.start("bob");
+  const { answer, end } = driveByJson(secure, alice);
+  await answer({ command: "send", to: "bob", content: "hi" });
+  assert.equal((await answer("/whoami")).id, alice.id);
+  assert.equal((await answer("/verify bob")).event, "safety_number");
+  for (const command of ["verify", "block", "unblock", "forget"]) {
+    const line = command === "verify" ? "/verify bob ok" : `/${command} bob`;
+    assert.deepEqual(await answer(line), { event: "done", command, peer: "bob", id: bob.id });
+  }
+  assert.match(String((await answer("/trust nobody")).message), /"nobody"/);
+  await end();
+});
+
+Deno.test("a nickname with another id gets nothing until the program trusts it", async () => {
+  await using secure = new SecureWorld();
+  const alice = await secure.start("alice");
+  const bob = await secure.start("bob");
+  const { answer, events, end } = driveByJson(secure, alice);
+  await answer({ command: "send", to: "bob", content: "hi" });
+  const other = await secure.start("bob");
+  await other.send("alice", "it is me");
+  await until(() => events("identity").length === 2, "the warning");
+  assert.deepEqual(events("identity")[1], {
+    event: "identity",
+    change: "changed",
+    nickname: "bob",
+    id: other.id,
+    known_id: bob.id,
+  });
+  await until(() => events("message").length === 1, "the message");
+  assert.equal(events("message")[0].trust, "changed");
+  const label = `bob~${other.id!.slice(0, 4)}`;
+  const refused = await answer({ command: "send", to: label, content: "who?" });
+  assert.match(String(refused.message), /its identity has changed/);
+  for (const id of [bob.id, other.id]) assert.ok(String(refused.message).includes(id!));
+  assert.deepEqual(await answer({ command: "trust", peer: "bob" }), {
+    event: "done",
+    command: "trust",
+    peer: "bob",
+    id: other.id,
+  });
+  assert.equal((await answer({ command: "send", to: "bob", content: "you" })).event, "sent");
+  await end();
+});
+
+Deno.test("a command about a peer is answered although the input has ended behind it", async () => {
+  await using secure = new SecureWorld();
+  const alice = await secure.start("alice");
+  const bob = await secure.start("bob");
+  const { keyboard, running, events } = driveByJson(secure, alice);
+  keyboard.type(`{"command":"safety_number","peer":"${bob.id}"}\n{"command":"quit"}\n`);
+  await running;
+  assert.equal(events("safety_number").length, 1);
+});
+
+Deno.test("people get the answers as text", async () => {
+  await using secure = new SecureWorld();
+  const alice = await secure.start("alice");
+  const bob = await secure.start("bob smith");
+  const keyboard = new Keyboard();
+  const paper = new Paper();
+  const running = new PlainInterface({
+    clock: secure.world.clock,
+    node: alice,
+    mode: "local",
+    version: "1",
+    announceIntervalMs: 5000,
+    read: keyboard.read,
+    output: paper.output,
+    signal: new AbortController().signal,
+  }).run();
+  const said = async (line: string, pattern: RegExp): Promise<string> => {
+    const before = paper.text.length;
+    keyboard.type(`${line}\n`);
+    await until(() => pattern.test(paper.text.slice(before)), `${pattern} after ${line}`);
+    return paper.text.slice(before);
+  };
+  await secure.world.clock.advance(500); // from then on /peers waits for nobody
+  assert.match(
+    paper.text,
+    /Messages are encrypted, but to and from peers that are marked \[plain\]/,
+  );
+  const { id } = bob;
+  await said("/whoami", new RegExp(`^You are alice\\. Your id:\\n  ${alice.id}\\n`, "m"));
+  await said('/send "bob smith" hi', /^\* sent to bob smith$/m);
+  assert.match(paper.text, new RegExp(`^\\* bob smith is new to you: ${id}; `, "m"));
+  const number = await said('/verify "bob smith"', /type \/verify "bob smith" ok\n/);
+  assert.match(number, new RegExp(`Safety number of you and bob smith \\(${id}\\):`));
+  const digits = number.match(/^( {2}\d{5}( \d{5}){3}\n){3}/m)![0].trim().split(/\s+/).join(" ");
+  assert.equal(digits, (await bob.safetyNumber("alice")).number);
+  await said('/verify "bob smith" ok', new RegExp(`^bob smith is verified: ${id}\\n`, "m"));
+  await said('/verify "bob smith"', /^You have compared it before\n/m);
+  await said("/peers", /^ {2}"bob smith" .* verified /m);
+  await bob.send("alice", "hello");
+  await until(() => /\] "bob smith" ✓: hello\n/.test(paper.text), "the message");
+  await said('/block "bob smith"', new RegExp(`^Blocked bob smith: ${id}\\n`, "m"));
+  await said('/send "bob smith" hi', /you have blocked it; \/unblock it first/);
+  await said('/unblock "bob smith"', new RegExp(`^Unblocked bob smith: ${id}\\n`, "m"));
+  await said('/forget "bob smith"', new RegExp(`^Forgot bob smith: ${id}\\n`, "m"));
+  await said("/peers", /^ {2}"bob smith" .* new /m);
+  await said('/trust "bob smith"', /"bob smith"/);
+  keyboard.end();
+  assert.equal(await running, false);
+});
+
+Deno.test("without an identity the commands say so", async () => {
+  const world = new World();
+  const node = await world.start("alice");
+  const bob = await world.start("bob");
+  await world.clock.advance(6000);
+  const keyboard = new Keyboard();
+  const paper = new Paper();
+  const running = new PlainInterface({
+    clock: world.clock,
+    node,
+    mode: "local",
+    version: "1",
+    announceIntervalMs: 5000,
+    read: keyboard.read,
+    output: paper.output,
+    signal: new AbortController().signal,
+  }).run();
+  keyboard.type("/whoami\n/verify bob\n/block bob\n");
+  keyboard.end();
+  assert.equal(await running, false);
+  assert.match(paper.text, /^You are alice, without an identity$/m);
+  assert.equal(paper.text.match(/^Cannot do that without an identity$/gm)?.length, 2);
+  for (const one of [node, bob]) await one[Symbol.asyncDispose]();
+});
