@@ -4,18 +4,24 @@ import { badDatagrams } from "../support/hostile_datagrams.ts";
 import { badLines } from "../support/hostile_lines.ts";
 import { namespaceTest, oneLan } from "../support/namespaces.ts";
 import { startClient, startSupport } from "../support/program.ts";
+import { plainOnly } from "../support/sessions.ts";
 
 /** What a client may hold while it is attacked; at rest it holds about 100 MB from source. */
 const MEMORY_LIMIT = 400 * 1024 * 1024;
 
 const SELDOM = "[peer]\nannounce_interval_secs = 60\ntimeout_secs = 180\n";
 
-/** Two clients that know each other, and a third host that means harm. */
+/**
+ * Two clients that know each other, and a third host that means harm. Where the program under test
+ * cannot open sessions, the second client is a version 1 peer.
+ */
 async function victims() {
   const network = await oneLan(3);
   const [left, right, third] = network.hosts;
   const alice = startClient("alice", { host: left, config: SELDOM });
-  const bob = startClient("bob", { host: right, config: SELDOM });
+  const bob = plainOnly
+    ? startSupport("v1_peer_main.ts", { nickname: "bob", expiryMs: 180_000 }, right)
+    : startClient("bob", { host: right, config: SELDOM });
   const end = async () => {
     await alice[Symbol.asyncDispose]();
     await bob[Symbol.asyncDispose]();
@@ -25,7 +31,15 @@ async function victims() {
     const { tcp_port: port } = await alice.waitFor({ event: "ready" });
     await alice.waitFor({ event: "peer_up", nickname: "bob" });
     await bob.waitFor({ event: "peer_up", nickname: "alice" });
-    return { alice, bob, left, third, target: `10.0.0.1:${port}`, [Symbol.asyncDispose]: end };
+    return {
+      alice,
+      bob,
+      left,
+      right,
+      third,
+      target: `10.0.0.1:${port}`,
+      [Symbol.asyncDispose]: end,
+    };
   } catch (error) {
     await end();
     throw error;
@@ -35,7 +49,7 @@ async function victims() {
 /** Both still hear each other, nobody was lost, and memory is within its bound. */
 async function stillServed(alice: Child, bob: Child, word: string): Promise<void> {
   await bob.send({ command: "send", to: "alice", content: `to alice ${word}`, ref: word });
-  await bob.waitFor({ event: "sent", ref: word });
+  await bob.waitFor({ event: "sent", ...(plainOnly ? {} : { ref: word }) });
   await alice.waitFor({ event: "message", from: "bob", content: `to alice ${word}` });
   await alice.send({ command: "send", to: "bob", content: `to bob ${word}`, ref: word });
   await bob.waitFor({ event: "message", from: "alice", content: `to bob ${word}` });
@@ -122,10 +136,15 @@ namespaceTest("1,000 idle connections and one byte a second keep nobody out", as
   await hostile.waitFor({ event: "done" });
   await stillServed(all.alice, all.bob, "beside them");
   // Somebody who has no connection yet gets one.
+  const text = JSON.stringify({ from: "old", content: "room for me?", timestamp: 1 }) + "\n";
+  const raw = { scenario: "raw", target: all.target, text };
+  await using _old = startSupport("hostile_main.ts", raw, all.right);
+  await all.alice.waitFor({ event: "message", from: "old", content: "room for me?" });
+  if (plainOnly) return;
   await using carol = startClient("carol", { host: all.left, config: SELDOM });
   await carol.waitFor({ event: "peer_up", nickname: "alice" });
-  await carol.send({ command: "send", to: "alice", content: "room for me?" });
-  await all.alice.waitFor({ event: "message", from: "carol", content: "room for me?" });
+  await carol.send({ command: "send", to: "alice", content: "and me?" });
+  await all.alice.waitFor({ event: "message", from: "carol", content: "and me?" });
 });
 
 namespaceTest("text from outside is passed through JSON unchanged", async () => {

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import type { Child } from "../support/child.ts";
 import { namespaceTest, Network, oneHost, oneLan } from "../support/namespaces.ts";
 import { startClient } from "../support/program.ts";
+import { namespaceSessionTest } from "../support/sessions.ts";
 
 const OFTEN = "[peer]\nannounce_interval_secs = 1\ntimeout_secs = 5\n";
 
-namespaceTest("an interface that appears while running is joined", async () => {
+namespaceSessionTest("an interface that appears while running is joined", async () => {
   await using network = new Network();
   const lan = await network.lan();
   const [left, right] = [await network.host(), await network.host()];
@@ -21,7 +22,7 @@ namespaceTest("an interface that appears while running is joined", async () => {
   await bob.waitFor({ event: "message", from: "alice", content: "plugged in" });
 });
 
-namespaceTest("an interface that goes and comes again is joined again", async () => {
+namespaceSessionTest("an interface that goes and comes again is joined again", async () => {
   await using network = await oneLan(2);
   const [left, right] = network.hosts;
   await using alice = startClient("alice", { host: left, config: OFTEN });
@@ -52,35 +53,38 @@ namespaceTest("a host without any network starts, and says what is missing", asy
   assert.equal((await alice.exited()).code, 0);
 });
 
-namespaceTest("two networks of one host are both served, and a peer on both is one", async () => {
-  await using network = new Network();
-  const [first, second] = [await network.lan(), await network.lan()];
-  const [left, right] = [await network.host(), await network.host()];
-  for (const [number, host] of [[1, left], [2, right]] as const) {
-    await first.plug(host, "eth0", `10.0.0.${number}/24`);
-    await second.plug(host, "eth1", `10.0.1.${number}/24`);
-  }
-  await using alice = startClient("alice", { host: left, config: OFTEN });
-  await using bob = startClient("bob", { host: right, config: OFTEN });
-  await alice.waitFor({ event: "peer_up", nickname: "bob" });
-  await bob.waitFor({ event: "peer_up", nickname: "alice" });
-  await alice.send({ command: "send", to: "bob", content: "one", ref: 1 });
-  await bob.waitFor({ event: "message", content: "one" });
-  await alice.send({ command: "peers", ref: 2 });
-  const { peers } = await alice.waitFor({ event: "peers", ref: 2 });
-  assert.equal((peers as unknown[]).length, 1, JSON.stringify(peers));
-  assert.equal(alice.all({ event: "peer_up" }).length, 1);
-  // One of both networks fails: the peer stays, and once its silence there is noticed, messages
-  // take the other way.
-  const from = alice.mark();
-  await right.ip("link", "set", "eth0", "down");
-  await untilOnlyAt(alice, "10.0.1.2");
-  await alice.send({ command: "send", to: "bob", content: "two" });
-  await bob.waitFor({ event: "message", content: "two" });
-  assert.deepEqual(alice.all({ event: "peer_down" }, from), []);
-});
+namespaceSessionTest(
+  "two networks of one host are both served, and a peer on both is one",
+  async () => {
+    await using network = new Network();
+    const [first, second] = [await network.lan(), await network.lan()];
+    const [left, right] = [await network.host(), await network.host()];
+    for (const [number, host] of [[1, left], [2, right]] as const) {
+      await first.plug(host, "eth0", `10.0.0.${number}/24`);
+      await second.plug(host, "eth1", `10.0.1.${number}/24`);
+    }
+    await using alice = startClient("alice", { host: left, config: OFTEN });
+    await using bob = startClient("bob", { host: right, config: OFTEN });
+    await alice.waitFor({ event: "peer_up", nickname: "bob" });
+    await bob.waitFor({ event: "peer_up", nickname: "alice" });
+    await alice.send({ command: "send", to: "bob", content: "one", ref: 1 });
+    await bob.waitFor({ event: "message", content: "one" });
+    await alice.send({ command: "peers", ref: 2 });
+    const { peers } = await alice.waitFor({ event: "peers", ref: 2 });
+    assert.equal((peers as unknown[]).length, 1, JSON.stringify(peers));
+    assert.equal(alice.all({ event: "peer_up" }).length, 1);
+    // One of both networks fails: the peer stays, and once its silence there is noticed, messages
+    // take the other way.
+    const from = alice.mark();
+    await right.ip("link", "set", "eth0", "down");
+    await untilOnlyAt(alice, "10.0.1.2");
+    await alice.send({ command: "send", to: "bob", content: "two" });
+    await bob.waitFor({ event: "message", content: "two" });
+    assert.deepEqual(alice.all({ event: "peer_down" }, from), []);
+  },
+);
 
-namespaceTest("a peer that moves to another address is reached there", async () => {
+namespaceSessionTest("a peer that moves to another address is reached there", async () => {
   await using network = await oneLan(2);
   const [left, right] = network.hosts;
   await using alice = startClient("alice", { host: left, config: OFTEN });
@@ -111,7 +115,7 @@ async function untilOnlyAt(client: Child, ip: string): Promise<void> {
   assert.fail(`the peer is not known at ${ip} alone\n${client.report()}`);
 }
 
-namespaceTest("--interface narrows discovery down to one network", async () => {
+namespaceSessionTest("--interface narrows discovery down to one network", async () => {
   await using network = new Network();
   const [first, second] = [await network.lan(), await network.lan()];
   const [left, middle, right] = [
@@ -137,7 +141,7 @@ namespaceTest("--interface narrows discovery down to one network", async () => {
   assert.deepEqual(bob.all({ event: "peer_up", nickname: "alice" }), []);
 });
 
-namespaceTest("two peers of one nickname are told apart", async () => {
+namespaceSessionTest("two peers of one nickname are told apart", async () => {
   await using network = await oneHost();
   await using alice = startClient("alice", { host: network.host0 });
   await using first = startClient("bob", { host: network.host0 });
@@ -152,12 +156,22 @@ namespaceTest("two peers of one nickname are told apart", async () => {
   );
   await alice.send({ command: "send", to: "bob", content: "which?", ref: 1 });
   const refusal = await alice.waitFor({ event: "error", ref: 1 });
-  const labels = [...String(refusal.message).matchAll(/bob~[0-9a-z]{4,}/g)].map(([label]) => label);
+  const labels = [...String(refusal.message).matchAll(/bob~[A-Z2-7]{4,}/g)].map(([label]) => label);
   assert.equal(new Set(labels).size, 2, String(refusal.message));
-  for (const label of labels) {
-    await alice.send({ command: "send", to: label, content: `to ${label}`, ref: label });
-    await alice.waitFor({ event: "sent", ref: label });
-  }
+  // The first to prove its id has the nickname, until the user gives it to the other one.
+  const [known, other] = labels;
+  const send = (label: string) =>
+    alice.send({ command: "send", to: label, content: `to ${label}`, ref: label });
+  await send(known);
+  await alice.waitFor({ event: "sent", ref: known });
+  await send(other);
+  const changed = await alice.waitFor({ event: "error", ref: other });
+  assert.match(String(changed.message), /its identity has changed/);
+  const from = alice.mark();
+  await alice.send({ command: "trust", peer: other, ref: "trust" });
+  await alice.waitFor({ event: "done", ref: "trust" });
+  await send(other);
+  await alice.waitFor({ event: "sent", ref: other }, from);
   const received = await Promise.all([first, second].map(async (bob) => {
     const { content } = await bob.waitFor({ event: "message" });
     return content;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { startClient } from "../support/program.ts";
 import { unique } from "../support/unique.ts";
+import { sessionTest } from "../support/sessions.ts";
 
 const LOOPBACK = ["--interface", "127.0.0.1"];
 
@@ -13,7 +14,7 @@ function start(nickname: string, config?: string) {
   return startClient(nickname, { args: LOOPBACK, config });
 }
 
-Deno.test("two clients on one host find each other and exchange messages", async () => {
+sessionTest("two clients on one host find each other and exchange messages", async () => {
   const [alice, bob] = [unique("alice"), unique("bob")];
   await using a = start(alice);
   const ready = await a.waitFor({ event: "ready" });
@@ -56,7 +57,7 @@ Deno.test("two clients on one host find each other and exchange messages", async
   await a.waitFor({ event: "message", from: bob, content: "and back" });
 });
 
-Deno.test("three clients on one host see each other and list each other", async () => {
+sessionTest("three clients on one host see each other and list each other", async () => {
   const names = [unique("ann"), unique("ben"), unique("cleo")];
   await using first = start(names[0]);
   await using second = start(names[1]);

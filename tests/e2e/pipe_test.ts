@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { startClient, startPlainClient } from "../support/program.ts";
+import type { Child } from "../support/child.ts";
+import { startClient, startPlainClient, startSupport } from "../support/program.ts";
 import { unique } from "../support/unique.ts";
+import { sendV1 } from "../support/v1_messages.ts";
+import { sessionTest } from "../support/sessions.ts";
 
 const LOOPBACK = ["--interface", "127.0.0.1"];
 
@@ -8,20 +11,23 @@ function start(nickname: string) {
   return startPlainClient({ args: ["-n", nickname, ...LOOPBACK] });
 }
 
-Deno.test("a command from a pipe is carried out before the end of input ends the program", async () => {
-  const [alice, bob] = [unique("alice"), unique("bob")];
-  await using receiver = startClient(bob, { args: LOOPBACK });
-  await receiver.waitFor({ event: "ready" });
-  await using sender = start(alice);
-  // The peer is not known yet when the line is read, and the input has ended when it is.
-  await sender.write(`/send ${bob} hi there\n`);
-  await sender.closeInput();
-  await receiver.waitFor({ event: "message", from: alice, content: "hi there" });
-  assert.equal((await sender.exited()).code, 0, sender.report());
-  await receiver.waitFor({ event: "peer_down", nickname: alice, reason: "goodbye" });
-});
+sessionTest(
+  "a command from a pipe is carried out before the end of input ends the program",
+  async () => {
+    const [alice, bob] = [unique("alice"), unique("bob")];
+    await using receiver = startClient(bob, { args: LOOPBACK });
+    await receiver.waitFor({ event: "ready" });
+    await using sender = start(alice);
+    // The peer is not known yet when the line is read, and the input has ended when it is.
+    await sender.write(`/send ${bob} hi there\n`);
+    await sender.closeInput();
+    await receiver.waitFor({ event: "message", from: alice, content: "hi there" });
+    assert.equal((await sender.exited()).code, 0, sender.report());
+    await receiver.waitFor({ event: "peer_down", nickname: alice, reason: "goodbye" });
+  },
+);
 
-Deno.test("many lines from a pipe arrive all and in their order", async () => {
+sessionTest("many lines from a pipe arrive all and in their order", async () => {
   const [alice, bob] = [unique("alice"), unique("bob")];
   await using receiver = startClient(bob, { args: LOOPBACK });
   await receiver.waitFor({ event: "ready" });
@@ -36,7 +42,7 @@ Deno.test("many lines from a pipe arrive all and in their order", async () => {
   assert.equal((await sender.exited()).code, 0);
 });
 
-Deno.test("a message that comes to a pipe is one plain line", async () => {
+sessionTest("a message that comes to a pipe is one plain line", async () => {
   const [alice, bob] = [unique("alice"), unique("bob")];
   await using receiver = start(bob);
   await using sender = startClient(alice, { args: LOOPBACK });
@@ -83,8 +89,53 @@ for (const command of ["/quit", "/exit", "/q"]) {
   });
 }
 
+/** Where a client that speaks no JSON listens. */
+async function addressOf(client: Child): Promise<{ hostname: string; port: number }> {
+  const text = await client.waitForText(/listening on TCP port \d+\n/);
+  const port = Number(/listening on TCP port (\d+)\n/.exec(text)![1]);
+  return { hostname: "127.0.0.1", port };
+}
+
+Deno.test("commands from a pipe all reach a version 1 peer, each once", async () => {
+  const [alice, bob] = [unique("alice"), unique("bob")];
+  const settings = { nickname: bob, interface: "127.0.0.1", announceIntervalMs: 300 };
+  await using receiver = startSupport("v1_peer_main.ts", settings);
+  await receiver.waitFor({ event: "ready" });
+  await using sender = start(alice);
+  const contents = Array.from({ length: 500 }, (_, index) => `line ${index}`);
+  await sender.write(contents.map((content) => `/send ${bob} ${content}\n`).join(""));
+  await sender.closeInput();
+  assert.equal((await sender.exited()).code, 0, sender.report());
+  const received = await receiver.waitUntil("500 messages", () => {
+    const messages = receiver.all({ event: "message", from: alice });
+    return messages.length >= 500 ? messages.map(({ content }) => content) : undefined;
+  });
+  // Not in order: before it is known to read on, each message has a connection of its own.
+  assert.deepEqual(received.sort(), contents.sort());
+  assert.match(sender.stdout, new RegExp(`^\\* sent to ${bob} in plain text$`, "m"));
+});
+
+Deno.test("a version 1 message that comes to a pipe is one line that is marked", async () => {
+  await using receiver = start(unique("bob"));
+  await sendV1(await addressOf(receiver), "old", "plain\u001b[2J text");
+  await receiver.waitForText(/old \[plain\]: plain.*text/);
+  const line = receiver.stdout.split("\n").find((text) => text.includes("old "))!;
+  assert.match(line, /^\[\d\d:\d\d:\d\d\] old \[plain\]: /);
+  // deno-lint-ignore no-control-regex
+  assert.doesNotMatch(receiver.stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+});
+
+Deno.test("a closed output ends the program at the next version 1 message", async () => {
+  await using reader = start(unique("alice"));
+  const address = await addressOf(reader);
+  await reader.closeOutput();
+  await sendV1(address, "old", "anybody there?");
+  const { code, signal } = await reader.exited();
+  assert.ok(signal === null, `ended by ${signal} with ${code}`);
+});
+
 for (const json of [false, true]) {
-  Deno.test(`a closed output ends the program${json ? " that speaks JSON" : ""}`, async () => {
+  sessionTest(`a closed output ends the program${json ? " that speaks JSON" : ""}`, async () => {
     const [alice, bob] = [unique("alice"), unique("bob")];
     await using reader = json ? startClient(alice, { args: LOOPBACK }) : start(alice);
     await using writer = startClient(bob, { args: LOOPBACK });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { startClient, startServer } from "../support/program.ts";
+import { sessionTest } from "../support/sessions.ts";
 
 /** Certificates for `localhost` of an authority that only these tests trust; valid from 2020 to 2120. */
 function file(name: string): string {
@@ -16,7 +17,7 @@ function start() {
   });
 }
 
-Deno.test("clients talk through a server with TLS", async () => {
+sessionTest("clients talk through a server with TLS", async () => {
   await using server = start();
   const port = /wss:\/\/\S+:(\d+)/.exec(await server.waitForText(/wss:\/\/\S+:\d+/))![1];
   const client = (nickname: string) =>

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { line, writeAll } from "../support/hostile_lines.ts";
-import { startClient } from "../support/program.ts";
+import { startClient, startSupport } from "../support/program.ts";
+import { sessionTest } from "../support/sessions.ts";
 import { Terminal } from "../support/terminal.ts";
 import { unique } from "../support/unique.ts";
 
@@ -12,19 +13,59 @@ function start(nickname: string): Terminal {
   return new Terminal({ args: ["-n", nickname, ...LOOPBACK] });
 }
 
-Deno.test({
-  name: "what is being typed stays whole when a message arrives",
-  ignore,
-  async fn() {
+/** Somebody to talk with, whose messages come in plain text or through a session. */
+interface Friend extends AsyncDisposable {
+  /** How its nickname is marked. */
+  readonly mark: string;
+  send(content: string): Promise<void>;
+  /** Waits for a message. */
+  heard(content: string): Promise<unknown>;
+}
+
+async function secureFriend(nickname: string, other: string): Promise<Friend> {
+  const client = startClient(nickname, { args: LOOPBACK });
+  await client.waitFor({ event: "peer_up", nickname: other });
+  return {
+    mark: "",
+    send: (content) => client.send({ command: "send", to: other, content }),
+    heard: (content) => client.waitFor({ event: "message", from: other, content }),
+    [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
+  };
+}
+
+async function version1Friend(nickname: string, other: string): Promise<Friend> {
+  const settings = { nickname, interface: "127.0.0.1", announceIntervalMs: 300 };
+  const peer = startSupport("v1_peer_main.ts", settings);
+  await peer.waitFor({ event: "peer_up", nickname: other });
+  return {
+    mark: " [plain]",
+    send: (content) => peer.send({ command: "send", to: other, content }),
+    heard: (content) => peer.waitFor({ event: "message", from: other, content }),
+    [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose](),
+  };
+}
+
+/** One test with either kind of friend. */
+function friendTest(
+  name: string,
+  fn: (friend: (nickname: string, other: string) => Promise<Friend>) => Promise<void>,
+): void {
+  sessionTest(name, () => fn(secureFriend), { ignore });
+  Deno.test({ name: `${name} in plain text`, ignore, fn: () => fn(version1Friend) });
+}
+
+friendTest(
+  "what is being typed stays whole when a message arrives",
+  async (startFriend) => {
     const [alice, bob] = [unique("alice"), unique("bob")];
     await using terminal = start(alice);
-    await using friend = startClient(bob, { args: LOOPBACK });
-    await friend.waitFor({ event: "peer_up", nickname: alice });
+    await using friend = await startFriend(bob, alice);
+    await terminal.waitForOutput(new RegExp(`${bob} is here`));
     await terminal.waitForOutput(/> /);
     await terminal.type("/send somebody half a sen");
     await terminal.waitForScreen("the typed text", (rows) => /half a sen$/.test(rows.at(-1)!));
     const prompt = terminal.screen.rows.at(-1)!;
-    await friend.send({ command: "send", to: alice, content: "am I interrupting?" });
+    await friend.send("am I interrupting?");
     const rows = await terminal.waitForScreen(
       "the message above the prompt",
       (rows) => rows.some((row) => row.includes("am I interrupting?")) && rows.at(-1) === prompt,
@@ -32,25 +73,25 @@ Deno.test({
     assert.equal(rows.filter((row) => row.includes("half a sen")).length, 1, rows.join("\n"));
     assert.equal(terminal.screen.cursor.column, prompt.length, "the cursor is where it was");
     const shown = rows.find((row) => row.includes("am I interrupting?"))!;
-    assert.match(shown, new RegExp(`^\\[?\\d\\d:\\d\\d:\\d\\d\\]? ${bob}: am I interrupting\\?$`));
+    assert.match(shown, /^\[?\d\d:\d\d:\d\d\]? /);
+    assert.ok(shown.endsWith(` ${bob}${friend.mark}: am I interrupting?`), shown);
 
     // The rest of the line belongs to what was typed before: it is one command.
     for (let index = 0; index < "somebody half a sen".length; index++) await terminal.type("\x7f");
     await terminal.type(`${bob} whole sentence\r`);
-    await friend.waitFor({ event: "message", from: alice, content: "whole sentence" });
+    await friend.heard("whole sentence");
     await terminal.type("/quit\r");
     assert.equal((await terminal.exited()).code, 0);
   },
-});
+);
 
-Deno.test({
-  name: "a typed line of several rows stays whole when a message arrives",
-  ignore,
-  async fn() {
+friendTest(
+  "a typed line of several rows stays whole when a message arrives",
+  async (startFriend) => {
     const [alice, bob] = [unique("alice"), unique("bob")];
     await using terminal = start(alice);
-    await using friend = startClient(bob, { args: LOOPBACK });
-    await friend.waitFor({ event: "peer_up", nickname: alice });
+    await using friend = await startFriend(bob, alice);
+    await terminal.waitForOutput(new RegExp(`${bob} is here`));
     await terminal.waitForOutput(/> /);
     const typed = `/send ${bob} ${"0123456789".repeat(20)}`;
     const isWhole = (rows: string[]) => {
@@ -60,18 +101,19 @@ Deno.test({
     await terminal.type(typed);
     await terminal.waitForScreen("the typed line", isWhole);
     for (const content of ["one", "two"]) {
-      await friend.send({ command: "send", to: alice, content });
+      await friend.send(content);
       await terminal.waitForScreen(
         `message ${content} above the typed line`,
-        (rows) => rows.some((row) => row.endsWith(`${bob}: ${content}`)) && isWhole(rows),
+        (rows) =>
+          rows.some((row) => row.endsWith(`${bob}${friend.mark}: ${content}`)) && isWhole(rows),
       );
     }
     await terminal.type("\r");
-    await friend.waitFor({ event: "message", content: "0123456789".repeat(20) });
+    await friend.heard("0123456789".repeat(20));
     await terminal.type("/quit\r");
     assert.equal((await terminal.exited()).code, 0);
   },
-});
+);
 
 Deno.test({
   name: "a terminal lists the peers with where they are and how they were found",

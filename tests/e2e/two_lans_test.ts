@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Child, Event } from "../support/child.ts";
 import { namespaceTest, oneLan, twoLans } from "../support/namespaces.ts";
 import { type ProgramOptions, startClient, startServer, startSupport } from "../support/program.ts";
+import { namespaceSessionTest } from "../support/sessions.ts";
 
 const URL_OF_SERVER = "ws://10.3.0.2:8080";
 
@@ -42,24 +43,27 @@ async function sendWhenUp(from: Child, to: string, content: string): Promise<voi
   assert.fail(`${to} is not reached\n${from.report()}`);
 }
 
-namespaceTest("clients on two networks talk through a server, and see who leaves", async () => {
-  await using network = await twoLans();
-  await using _server = await ourServer({ host: network.server });
-  await using alice = internet("alice", { host: network.left });
-  const registered = await alice.waitFor({ event: "bootstrap", state: "registered" });
-  assert.equal(registered.url, URL_OF_SERVER);
-  await using bob = internet("bob", { host: network.right });
-  await exchange(alice, bob);
-  await bob.send({ command: "quit" });
-  const down = await alice.waitFor({ event: "peer_down", nickname: "bob" });
-  assert.equal(down.reason, "left");
-  assert.equal(down.via, "bootstrap");
-  assert.equal((await bob.exited()).code, 0);
-  await alice.send({ command: "peers", ref: 1 });
-  assert.deepEqual((await alice.waitFor({ event: "peers" })).peers, []);
-});
+namespaceSessionTest(
+  "clients on two networks talk through a server, and see who leaves",
+  async () => {
+    await using network = await twoLans();
+    await using _server = await ourServer({ host: network.server });
+    await using alice = internet("alice", { host: network.left });
+    const registered = await alice.waitFor({ event: "bootstrap", state: "registered" });
+    assert.equal(registered.url, URL_OF_SERVER);
+    await using bob = internet("bob", { host: network.right });
+    await exchange(alice, bob);
+    await bob.send({ command: "quit" });
+    const down = await alice.waitFor({ event: "peer_down", nickname: "bob" });
+    assert.equal(down.reason, "left");
+    assert.equal(down.via, "bootstrap");
+    assert.equal((await bob.exited()).code, 0);
+    await alice.send({ command: "peers", ref: 1 });
+    assert.deepEqual((await alice.waitFor({ event: "peers" })).peers, []);
+  },
+);
 
-namespaceTest("clients on two networks talk through a version 1 server", async () => {
+namespaceSessionTest("clients on two networks talk through a version 1 server", async () => {
   await using network = await twoLans();
   const settings = { hostname: "0.0.0.0", port: 8080 };
   await using server = startSupport("v1_bootstrap_server_main.ts", settings, network.server);
@@ -99,28 +103,31 @@ namespaceTest("a version 1 client talks with ours through our server", async () 
   assert.equal((await alice.waitFor({ event: "peer_down", nickname: "old" })).reason, "left");
 });
 
-namespaceTest("a server that comes back is used again, and each change is told once", async () => {
-  await using network = await twoLans();
-  await using first = await ourServer({ host: network.server });
-  await using alice = internet("alice", { host: network.left });
-  await using bob = internet("bob", { host: network.right });
-  await alice.waitFor({ event: "peer_up", nickname: "bob" });
-  await bob.waitFor({ event: "peer_up", nickname: "alice" });
-  const [from, bobFrom] = [alice.mark(), bob.mark()];
-  first.kill("SIGKILL");
-  await first.exited();
-  await alice.waitFor({ event: "bootstrap", state: "disconnected" }, from);
-  await using second = await ourServer({ host: network.server });
-  await alice.waitFor({ event: "bootstrap", state: "registered" }, from);
-  await bob.waitFor({ event: "bootstrap", state: "registered" }, bobFrom);
-  const states = alice.all({ event: "bootstrap" }, from).map(({ state }) => state);
-  assert.equal(states.filter((state) => state === "disconnected").length, 1, String(states));
-  assert.equal(states.filter((state) => state === "registered").length, 1, String(states));
-  await sendWhenUp(alice, "bob", "again");
-  await bob.waitFor({ event: "message", from: "alice", content: "again" });
-  second.kill("SIGTERM");
-  assert.equal((await second.exited()).code, 0);
-});
+namespaceSessionTest(
+  "a server that comes back is used again, and each change is told once",
+  async () => {
+    await using network = await twoLans();
+    await using first = await ourServer({ host: network.server });
+    await using alice = internet("alice", { host: network.left });
+    await using bob = internet("bob", { host: network.right });
+    await alice.waitFor({ event: "peer_up", nickname: "bob" });
+    await bob.waitFor({ event: "peer_up", nickname: "alice" });
+    const [from, bobFrom] = [alice.mark(), bob.mark()];
+    first.kill("SIGKILL");
+    await first.exited();
+    await alice.waitFor({ event: "bootstrap", state: "disconnected" }, from);
+    await using second = await ourServer({ host: network.server });
+    await alice.waitFor({ event: "bootstrap", state: "registered" }, from);
+    await bob.waitFor({ event: "bootstrap", state: "registered" }, bobFrom);
+    const states = alice.all({ event: "bootstrap" }, from).map(({ state }) => state);
+    assert.equal(states.filter((state) => state === "disconnected").length, 1, String(states));
+    assert.equal(states.filter((state) => state === "registered").length, 1, String(states));
+    await sendWhenUp(alice, "bob", "again");
+    await bob.waitFor({ event: "message", from: "alice", content: "again" });
+    second.kill("SIGTERM");
+    assert.equal((await second.exited()).code, 0);
+  },
+);
 
 namespaceTest(
   "a server that cannot be reached keeps nobody from starting and quitting",
@@ -134,7 +141,7 @@ namespaceTest(
   },
 );
 
-namespaceTest("a peer that is found on the LAN and by the server is one peer", async () => {
+namespaceSessionTest("a peer that is found on the LAN and by the server is one peer", async () => {
   await using network = await oneLan(3);
   const [left, right, third] = network.hosts;
   await using server = startServer({ host: third, args: ["--port", "8080"] });

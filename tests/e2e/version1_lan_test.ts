@@ -3,6 +3,7 @@ import type { Child } from "../support/child.ts";
 import type { Host } from "../support/host.ts";
 import { namespaceTest, oneHost, oneLan } from "../support/namespaces.ts";
 import { startClient, startSupport } from "../support/program.ts";
+import { namespaceSessionTest } from "../support/sessions.ts";
 
 /** Intervals that make silence show soon. */
 const QUICK = { announceIntervalMs: 300, expiryMs: 1500, checkIntervalMs: 100 };
@@ -96,18 +97,25 @@ namespaceTest("a version 1 peer that restarts is reached at its new address", as
   }
 });
 
-namespaceTest("a goodbye counts only when it comes from the peer's own address", async () => {
-  await using network = await oneLan(3);
-  const [left, right, third] = network.hosts;
-  const slow = "[peer]\nannounce_interval_secs = 60\ntimeout_secs = 180\n";
-  await using alice = startClient("alice", { host: left, config: slow });
-  await using bob = startClient("bob", { host: right, config: slow });
-  await alice.waitFor({ event: "peer_up", nickname: "bob" });
-  await bob.waitFor({ event: "peer_up", nickname: "alice" });
-  await using mallory = startSupport("hostile_main.ts", { scenario: "goodbye", of: "bob" }, third);
-  await mallory.waitFor({ event: "done" });
-  await alice.waitFor({ event: "peer_up", nickname: "marker" });
-  assert.deepEqual(alice.all({ event: "peer_down" }), []);
-  await alice.send({ command: "send", to: "bob", content: "still there?" });
-  await bob.waitFor({ event: "message", content: "still there?" });
-});
+namespaceSessionTest(
+  "a goodbye counts only when it comes from the peer's own address",
+  async () => {
+    await using network = await oneLan(3);
+    const [left, right, third] = network.hosts;
+    const slow = "[peer]\nannounce_interval_secs = 60\ntimeout_secs = 180\n";
+    await using alice = startClient("alice", { host: left, config: slow });
+    await using bob = startClient("bob", { host: right, config: slow });
+    await alice.waitFor({ event: "peer_up", nickname: "bob" });
+    await bob.waitFor({ event: "peer_up", nickname: "alice" });
+    await using mallory = startSupport(
+      "hostile_main.ts",
+      { scenario: "goodbye", of: "bob" },
+      third,
+    );
+    await mallory.waitFor({ event: "done" });
+    await alice.waitFor({ event: "peer_up", nickname: "marker" });
+    assert.deepEqual(alice.all({ event: "peer_down" }), []);
+    await alice.send({ command: "send", to: "bob", content: "still there?" });
+    await bob.waitFor({ event: "message", content: "still there?" });
+  },
+);
