@@ -1,0 +1,11 @@
+/**
+ * The chaos test for a minute, or for as many seconds as the first argument says, with another seed
+ * in each run, or that of the second argument.
+ */
+import { runChaos } from "../support/chaos.ts";
+
+const seconds = Number(Deno.args[0] ?? 60);
+const seed = Number(Deno.args[1] ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+console.log(`${seconds} s with seed ${seed}`);
+const { sent, notSent, kills } = await runChaos(seed, seconds * 1000);
+console.log(`${sent} messages sent, ${notSent} reported as not sent, ${kills} connections killed`);
