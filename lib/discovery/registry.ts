@@ -154,8 +154,10 @@ export class PeerRegistry {
       const isHere = (known: KnownAddress) =>
         known.via === "lan" && known.address.hostname === hostname;
       if (!entry.addresses.some(isHere)) continue;
-      // A run that says goodbye leaves from all its interfaces.
-      const leaves = instance === undefined ? isHere : (known: KnownAddress) => known.via === "lan";
+      // Where it was seen first, it speaks for all its interfaces; a host that joined later may be
+      // somebody else who uses its instance, and speaks for itself alone.
+      const isFirst = instance !== undefined && entry.addresses[0].address.hostname === hostname;
+      const leaves = isFirst ? (known: KnownAddress) => known.via === "lan" : isHere;
       this.#removeAddress(entry, leaves, "goodbye");
     }
   }
@@ -245,9 +247,15 @@ export class PeerRegistry {
       this.#countTag(entry, 1);
     }
     this.#identify(entry, sighting);
-    // The order of trying: LAN first, since it is nearer; then the longest known.
+    // The order of trying: the longest known first, and of one host the LAN, which is nearer. Somebody
+    // else can add himself to a peer by its instance, which is public, and must not come before it.
     const lan = address.via === "lan";
-    const index = lan ? entry.addresses.findIndex(({ via }) => via !== "lan") : -1;
+    const { hostname } = address.address;
+    const index = lan
+      ? entry.addresses.findIndex((known) =>
+        known.via !== "lan" && known.address.hostname === hostname
+      )
+      : -1;
     entry.addresses.splice(index < 0 ? entry.addresses.length : index, 0, address);
     if (lan) this.#byLanAddress.set(formatAddress(address.address), entry);
     if (address.peerId !== undefined) {

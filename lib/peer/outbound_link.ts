@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import type { Peer, PeerAddress } from "../discovery/peer.ts";
+import type { Peer } from "../discovery/peer.ts";
 import { ConnectError, LimitError, messageOf } from "../errors.ts";
 import type { Stream, Transport } from "../transport/stream.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
@@ -9,8 +9,6 @@ import { utf8Length } from "../wire/message.ts";
 const IDLE_MS = 60_000;
 /** One address gets this long to accept a connection, in milliseconds. */
 const DIAL_TIMEOUT_MS = 5000;
-/** An address where a peer was last seen so many milliseconds before another one is tried last. */
-const STALE_MS = 7000;
 /** A peer that takes no byte for this long is given up, in milliseconds. */
 const STALL_MS = 10_000;
 /** UTF-16 units that may wait for one peer. */
@@ -167,27 +165,18 @@ export class OutboundLink {
     return open;
   }
 
-  /** Whether the peer is still there: it may have moved, and left a line behind that is dead. */
+  /** Whether the peer is still known there: it may have moved, and left a line that is dead. */
   #isAt({ hostname, port }: SocketAddress): boolean {
-    const known = this.#peer.addresses.find(({ address }) =>
+    return this.#peer.addresses.some(({ address }) =>
       address.hostname === hostname && address.port === port
     );
-    return known !== undefined && !this.#isStale(known);
   }
 
-  /** Whether the peer has been seen elsewhere, in the same way, but not here any more. */
-  #isStale({ via, lastSeen }: PeerAddress): boolean {
-    return this.#peer.addresses.some((other) =>
-      other.via === via && other.lastSeen - lastSeen > STALE_MS
-    );
-  }
-
-  /** Tries the addresses of the peer: the one that worked last first, stale ones last. */
+  /** Tries the addresses of the peer, the one that worked last first. */
   async #dial(): Promise<Stream> {
-    const rank = (known: PeerAddress) =>
-      this.#isStale(known) ? 2 : formatAddress(known.address) === this.#worked ? 0 : 1;
-    const addresses = this.#peer.addresses.toSorted((a, b) => rank(a) - rank(b))
-      .map(({ address }) => address);
+    const addresses = this.#peer.addresses.map(({ address }) => address);
+    const first = addresses.findIndex((address) => formatAddress(address) === this.#worked);
+    if (first > 0) addresses.unshift(...addresses.splice(first, 1));
     const failures: string[] = [];
     let cause: unknown;
     for (const address of addresses) {

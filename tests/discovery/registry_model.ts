@@ -41,9 +41,9 @@ export class RegistryModel {
     if (known !== undefined) known.seenAt = now;
     else {
       peer ??= this.#make(nickname);
-      const lan = peer.addresses.filter(({ via }) => via === "lan");
-      const listed = peer.addresses.filter(({ via }) => via !== "lan");
-      peer.addresses = [...lan, { at, host, via: "lan", seenAt: now }, ...listed];
+      const isSame = (known: ModelAddress) => known.via !== "lan" && known.host === host;
+      const before = peer.addresses.some(isSame) ? peer.addresses.findIndex(isSame) : Infinity;
+      peer.addresses.splice(before, 0, { at, host, via: "lan", seenAt: now });
     }
     peer!.version = Math.max(peer!.version, sighting.version);
     peer!.instance ??= sighting.instance;
@@ -53,8 +53,9 @@ export class RegistryModel {
     for (const peer of [...this.peers]) {
       const isHere = (known: ModelAddress) => known.via === "lan" && known.host === host;
       if (peer.nickname !== nickname || !peer.addresses.some(isHere)) continue;
-      if (instance === undefined) this.#remove(peer, isHere);
-      else if (peer.instance === instance) this.#remove(peer, ({ via }) => via === "lan");
+      if (instance !== undefined && peer.instance !== instance) continue;
+      const isFirst = instance !== undefined && peer.addresses[0].host === host;
+      this.#remove(peer, isFirst ? ({ via }) => via === "lan" : isHere);
     }
   }
 

@@ -80,7 +80,7 @@ Deno.test("goodbye counts only from an address of the peer", () => {
   registry.saidGoodbye("old", undefined, "10.0.0.2");
   registry.saidGoodbye("nobody", undefined, "10.0.0.2");
   assert.equal(registry.size, 2);
-  registry.saidGoodbye("bob", instanceOf("b1"), "10.0.1.2"); // leaves all its interfaces
+  registry.saidGoodbye("bob", instanceOf("b1"), "10.0.0.2"); // leaves all its interfaces
   registry.saidGoodbye("old", undefined, "10.0.0.3");
   assert.deepEqual(events(), ["down bob goodbye", "down old goodbye"]);
 });
@@ -314,12 +314,22 @@ Deno.test("peers of a silent server are forgotten, those on the LAN are not", ()
   assert.deepEqual(events(), ["up bob", "up carol", "down carol timeout"]);
 });
 
-Deno.test("addresses on the LAN are tried before listed ones, and the longest known first", () => {
+Deno.test("who adds himself to a peer by its instance comes last, and can end nothing but that", () => {
+  const { registry, events } = makeRegistry();
+  registry.listed([listing("p1", "bob", "203.0.113.7:1", "b1")]);
+  registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1"));
+  registry.sawOnLan(lan("bob", "10.0.0.66:5000", "b1"));
+  registry.saidGoodbye("bob", instanceOf("b1"), "10.0.0.66");
+  assert.deepEqual(known(registry), ["bob 203.0.113.7:1/bootstrap 10.0.0.2:5000/lan"]);
+  assert.deepEqual(events(), ["up bob"]);
+});
+
+Deno.test("addresses are tried in the order in which they were found, of one host the LAN's first", () => {
   const { registry } = makeRegistry();
   registry.listed([listing("p1", "bob", "203.0.113.7:1", "b1")]);
   registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1"));
   registry.sawOnLan(lan("bob", "10.0.1.2:5000", "b1"));
   assert.deepEqual(known(registry), [
-    "bob 10.0.0.2:5000/lan 10.0.1.2:5000/lan 203.0.113.7:1/bootstrap",
+    "bob 203.0.113.7:1/bootstrap 10.0.0.2:5000/lan 10.0.1.2:5000/lan",
   ]);
 });
