@@ -9,6 +9,8 @@ import { utf8Length } from "../wire/message.ts";
 const IDLE_MS = 60_000;
 /** One address gets this long to accept a connection, in milliseconds. */
 const DIAL_TIMEOUT_MS = 5000;
+/** All addresses of a peer together get this long, in milliseconds: it may announce many. */
+const DIAL_TOTAL_MS = 10_000;
 /** A peer that takes no byte for this long is given up, in milliseconds. */
 const STALL_MS = 10_000;
 /** UTF-16 units that may wait for one peer. */
@@ -179,11 +181,20 @@ export class OutboundLink {
     if (first > 0) addresses.unshift(...addresses.splice(first, 1));
     const failures: string[] = [];
     let cause: unknown;
-    for (const address of addresses) {
+    const deadline = this.#clock.monotonic() + DIAL_TOTAL_MS;
+    for (const [index, address] of addresses.entries()) {
+      const leftMs = deadline - this.#clock.monotonic();
+      if (leftMs <= 0) {
+        failures.push(
+          `${addresses.length - index} more (not tried within ${DIAL_TOTAL_MS / 1000} s)`,
+        );
+        break;
+      }
       const attempt = new AbortController();
+      const timeoutMs = Math.min(DIAL_TIMEOUT_MS, leftMs);
       const cancel = this.#clock.after(
-        DIAL_TIMEOUT_MS,
-        () => attempt.abort(new Error(`no answer within ${DIAL_TIMEOUT_MS / 1000} s`)),
+        timeoutMs,
+        () => attempt.abort(new Error(`no answer within ${Math.round(timeoutMs) / 1000} s`)),
       );
       const signal = AbortSignal.any([attempt.signal, this.#stop.signal]);
       try {

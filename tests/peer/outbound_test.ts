@@ -253,6 +253,26 @@ Deno.test("a peer that cannot be reached is named with every address and its cau
   await outbound[Symbol.asyncDispose]();
 });
 
+Deno.test("all addresses of a peer together get ten seconds", async () => {
+  const { clock, network } = memoryWorld();
+  const sender = addHost(network, "10.0.0.1");
+  addHost(network, "10.0.0.2");
+  const outbound = new Outbound({ clock, transport: sender.transport });
+  const nowhere = numbered(16).map((_, index) => ({ hostname: "10.9.9.9", port: index + 1 }));
+  const refusing = { hostname: "10.0.0.2", port: 9 };
+  const send = watched(outbound.send(peerAt([...nowhere, refusing]), "hello\n"));
+  await clock.advance(9999);
+  assert.equal(send.state, "waiting");
+  await clock.advance(1);
+  assert.ok(send.state as unknown instanceof ConnectError);
+  assert.match(
+    String(send.state),
+    /10\.9\.9\.9:1 \(no answer within 5 s\), 10\.9\.9\.9:2 \(no answer within 5 s\), 15 more \(not tried within 10 s\); /,
+  );
+  assert.equal(clock.waiting, 0);
+  await outbound[Symbol.asyncDispose]();
+});
+
 Deno.test("a peer that takes no data for ten seconds fails its lines, and nobody else's", async () => {
   const { clock, network } = memoryWorld();
   const sender = addHost(network, "10.0.0.1");
