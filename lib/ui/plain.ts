@@ -3,6 +3,7 @@ import { printable } from "../base/printable.ts";
 import { messageOf, UnknownPeerError } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
 import { type Command, HELP, parseCommand } from "./commands.ts";
+import { untilEnded } from "./ending.ts";
 import { inputLines, type Read } from "./input.ts";
 import type { Output } from "./output.ts";
 import { PendingSends } from "./pending_sends.ts";
@@ -25,7 +26,7 @@ export interface PlainInterfaceOptions {
   readonly announceIntervalMs: number;
   readonly read: Read;
   readonly output: Output;
-  /** Asks to end; what is being sent is still finished. */
+  /** Asks to end; what is being sent still gets five seconds. */
   readonly signal: AbortSignal;
 }
 
@@ -47,20 +48,21 @@ export class PlainInterface {
 
   /**
    * Runs until the input has ended or `/quit` was read, and everything that was being sent is
-   * settled; or until nobody reads the output any more.
+   * settled, for which `/quit` and a signal leave five seconds; or until nobody reads the output
+   * any more.
    *
    * @returns Whether every command succeeded.
    */
   async run(): Promise<boolean> {
-    const { clock, node, mode, version, output, signal } = this.#options;
+    const { node, mode, version } = this.#options;
     this.#print(bannerText(node, mode, version, plainStyle));
     void this.#writeEvents();
-    const ended = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => ended.resolve(), { once: true });
-    if (signal.aborted) ended.resolve();
-    await Promise.race([this.#readCommands(), ended.promise, output.closed]);
-    await Promise.race([this.#sends.settled(), output.closed]);
-    await output.finish(clock, signal);
+    await untilEnded({
+      ...this.#options,
+      sends: this.#sends,
+      reading: this.#readCommands(),
+      report: (message) => this.#fail(message),
+    });
     return !this.#failed;
   }
 
@@ -82,21 +84,23 @@ export class PlainInterface {
     }
   }
 
-  async #readCommands(): Promise<void> {
+  /** @returns Whether the user asked to end. */
+  async #readCommands(): Promise<boolean> {
     const { read, output, signal } = this.#options;
     for await (const lines of inputLines(read)) {
       for (const input of lines) {
-        if (signal.aborted) return;
+        if (signal.aborted) return true;
         if ("refused" in input) {
           this.#fail(`Cannot read a command: ${input.refused}`);
           continue;
         }
         const command = parseCommand(input.line);
-        if (command.kind === "quit") return;
+        if (command.kind === "quit") return true;
         await this.#run(command);
         await (this.#sends.room() ?? output.ready());
       }
     }
+    return false;
   }
 
   async #run(command: Command): Promise<void> {

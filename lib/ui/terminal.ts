@@ -6,6 +6,7 @@ import { printable, printableName } from "../base/printable.ts";
 import { messageOf } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
 import { COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
+import { aborted, settleSends } from "./ending.ts";
 import { PresenceNotices } from "./notices.ts";
 import { PendingSends } from "./pending_sends.ts";
 import type { Style } from "./style.ts";
@@ -17,6 +18,9 @@ const PROMPT = "> ";
 const DEFAULT_COLUMNS = 80;
 /** Lines that the arrow keys bring back. */
 const HISTORY = 500;
+/** When an end that takes its time is explained, in milliseconds. */
+const HINT_MS = 500;
+const HINT = "* waiting for messages that are being sent; Ctrl-C ends at once";
 
 /** What the terminal interface works with. */
 export interface TerminalInterfaceOptions {
@@ -26,8 +30,10 @@ export interface TerminalInterfaceOptions {
   /** The program's version. */
   readonly version: string;
   readonly style: Style;
-  /** Asks to end; what is being sent is still finished. */
-  readonly signal: AbortSignal;
+  /** Asks to end, as the user does here, too; what is being sent still gets five seconds. */
+  readonly stop: AbortController;
+  /** Called for Ctrl-C, which is no signal while the line editor reads the keys. */
+  readonly interrupt: () => void;
 }
 
 /** The interface for people: a prompt that stays whole while messages arrive above it. */
@@ -53,37 +59,33 @@ export class TerminalInterface {
     });
   }
 
-  /** Runs until the user leaves and everything that was being sent is settled. */
+  /** Runs until the user leaves and what was being sent is settled, or has had five seconds. */
   async run(): Promise<void> {
-    const { node, mode, version, style, signal } = this.#options;
-    const ended = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => ended.resolve(), { once: true });
-    if (signal.aborted) ended.resolve();
-    this.#readline.on("SIGINT", () => ended.resolve());
+    const { clock, node, mode, version, style, stop, interrupt } = this.#options;
+    this.#readline.on("SIGINT", interrupt);
     this.#readline.on("close", () => {
       this.#closed = true;
-      ended.resolve();
+      stop.abort();
     });
-    let hasQuit = false;
     this.#readline.on("line", (line: string) => {
-      if (hasQuit) return; // pasted behind it
+      if (stop.signal.aborted) return; // pasted behind the end
       const command = parseCommand(line);
-      if (command.kind === "quit") {
-        hasQuit = true;
-        return ended.resolve();
-      }
+      if (command.kind === "quit") return stop.abort();
       this.#run(command);
       this.#readline.prompt();
     });
     // A terminal that was closed: without this, writing to it would end the program before it has
     // said goodbye.
-    process.stdout.on("error", () => ended.resolve());
+    process.stdout.on("error", () => stop.abort());
     process.stdout.write(`${bannerText(node, mode, version, style)}\n`);
     this.#readline.prompt();
     void this.#writeEvents();
-    await ended.promise;
+    await aborted(stop.signal);
     this.#notices.close();
-    await this.#sends.settled();
+    const cancelHint = clock.after(HINT_MS, () => this.print(style.dim(HINT)));
+    const problem = await settleSends(clock, this.#sends, stop.signal);
+    cancelHint();
+    if (problem !== undefined) this.print(style.warning(problem));
     this.#flush();
     this.#readline.close();
     process.stdout.write("\n");

@@ -149,6 +149,33 @@ Deno.test("quit and the end of the input finish what is being sent", async () =>
   }
 });
 
+Deno.test("a peer that takes nothing delays the end that was asked for by five seconds", async () => {
+  for (const way of ["/quit", "signal", "end, then a signal"]) {
+    const { world, node, keyboard, paper, stop, run, running } = await start();
+    const bob = await world.start("bob");
+    await world.clock.advance(250);
+    node.send = () => new Promise(() => {});
+    keyboard.type("/send bob one\n/send bob two\n");
+    await settle();
+    if (way === "/quit") keyboard.type("/quit\n");
+    if (way.startsWith("end")) {
+      keyboard.end();
+      // A script that ends its input has not asked to give anything up.
+      await world.clock.advance(60_000);
+      assert.equal(run.state, "waiting", way);
+    }
+    if (way.endsWith("signal")) stop.abort();
+    await world.clock.advance(4999);
+    assert.equal(run.state, "waiting", way);
+    await world.clock.advance(1);
+    assert.equal(run.state, "sent", way);
+    assert.equal(await running, false, "the exit status tells that something failed");
+    assert.match(paper.lines.at(-1)!, /^Gave up 2 messages .* after waiting 5 s; /);
+    await close(node, bob);
+    assert.equal(world.clock.waiting, 0);
+  }
+});
+
 Deno.test("a signal ends the waiting for a peer", async () => {
   const { world, node, keyboard, stop, run } = await start();
   keyboard.type("/send bob hello\n");
