@@ -99,13 +99,15 @@ async function converse(conversation: Conversation): Promise<number> {
     const isDumb = Deno.env.get("TERM") === "dumb";
     const style = Deno.noColor || isDumb ? plainStyle : colourStyle;
     const terminal = new TerminalInterface({ ...conversation, style });
-    conversation.logTo((line) => terminal.print(line.trimEnd()));
+    // On the same screen it would break the prompt; elsewhere it is where it was asked for.
+    if (Deno.stderr.isTerminal()) conversation.logTo((line) => terminal.log(line.trimEnd()));
     await terminal.run();
     return OK;
   }
   const read = (buffer: Uint8Array) => Deno.stdin.read(buffer as Uint8Array<ArrayBuffer>);
   const output = new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>));
-  const common = { ...conversation, signal: conversation.stop.signal, read, output };
+  const columns = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
+  const common = { ...conversation, signal: conversation.stop.signal, read, output, columns };
   if (conversation.json) {
     const { runJsonInterface } = await import("./ui/json.ts");
     await runJsonInterface(common);

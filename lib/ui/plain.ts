@@ -5,10 +5,12 @@ import type { Mode, Node } from "../node.ts";
 import { type Command, HELP, parseCommand } from "./commands.ts";
 import { untilEnded } from "./ending.ts";
 import { inputLines, type Read } from "./input.ts";
+import { BoundedNotices, PRESENCE_BOUNDS } from "./notices.ts";
 import type { Output } from "./output.ts";
 import { PendingSends } from "./pending_sends.ts";
 import { plainStyle } from "./style.ts";
 import { bannerText, eventText, peersText, sentText } from "./text.ts";
+import { DEFAULT_COLUMNS, wrap } from "./wrap.ts";
 
 /** A version 2 peer has answered by then, in milliseconds after the start. */
 const ANSWERS_MS = 500;
@@ -26,6 +28,8 @@ export interface PlainInterfaceOptions {
   readonly announceIntervalMs: number;
   readonly read: Read;
   readonly output: Output;
+  /** Where the output is a terminal: its width. What is shown is bounded then, as it is there. */
+  readonly columns?: number;
   /** Asks to end; what is being sent still gets five seconds. */
   readonly signal: AbortSignal;
 }
@@ -38,12 +42,17 @@ export class PlainInterface {
   readonly #options: PlainInterfaceOptions;
   readonly #sends = new PendingSends();
   readonly #startedAt: number;
+  /** Bounds comings and goings on a screen; a program gets them all. */
+  readonly #presence: BoundedNotices | undefined;
   #failed = false;
   #onPeer: (() => void) | undefined;
 
   constructor(options: PlainInterfaceOptions) {
     this.#options = options;
     this.#startedAt = options.clock.monotonic();
+    if (options.columns === undefined) return;
+    const print = (text: string) => this.#print(text);
+    this.#presence = new BoundedNotices(options.clock, PRESENCE_BOUNDS, print);
   }
 
   /**
@@ -63,11 +72,13 @@ export class PlainInterface {
       reading: this.#readCommands(),
       report: (message) => this.#fail(message),
     });
+    this.#presence?.close();
     return !this.#failed;
   }
 
   #print(text: string): void {
-    this.#options.output.push(`${text}\n`);
+    const { columns, output } = this.#options;
+    output.push(`${columns === undefined ? text : wrap(text, (columns || DEFAULT_COLUMNS) - 1)}\n`);
   }
 
   #fail(message: string): void {
@@ -78,7 +89,10 @@ export class PlainInterface {
   async #writeEvents(): Promise<void> {
     const { node, output } = this.#options;
     for await (const event of node.events) {
-      this.#print(eventText(event, plainStyle));
+      const text = eventText(event, plainStyle);
+      const isPresence = event.type === "peer_up" || event.type === "peer_down";
+      if (isPresence && this.#presence !== undefined) this.#presence.add(text);
+      else this.#print(text);
       if (event.type === "peer_up") this.#onPeer?.();
       await output.ready();
     }

@@ -7,15 +7,13 @@ import { messageOf } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
 import { COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
 import { aborted, settleSends } from "./ending.ts";
-import { PresenceNotices } from "./notices.ts";
+import { BoundedNotices, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
 import { PendingSends } from "./pending_sends.ts";
 import type { Style } from "./style.ts";
 import { bannerText, eventText, peersText, sentText } from "./text.ts";
-import { wrap } from "./wrap.ts";
+import { DEFAULT_COLUMNS, wrap } from "./wrap.ts";
 
 const PROMPT = "> ";
-/** Where the terminal does not tell its width. */
-const DEFAULT_COLUMNS = 80;
 /** Lines that the arrow keys bring back. */
 const HISTORY = 500;
 /** When an end that takes its time is explained, in milliseconds. */
@@ -40,7 +38,8 @@ export interface TerminalInterfaceOptions {
 export class TerminalInterface {
   readonly #options: TerminalInterfaceOptions;
   readonly #sends = new PendingSends();
-  readonly #notices: PresenceNotices;
+  readonly #presence: BoundedNotices;
+  readonly #log: BoundedNotices;
   readonly #readline: Interface;
   #lines: string[] = [];
   /** Whether the line editor has ended; what comes then is shown without a prompt. */
@@ -48,7 +47,9 @@ export class TerminalInterface {
 
   constructor(options: TerminalInterfaceOptions) {
     this.#options = options;
-    this.#notices = new PresenceNotices(options.clock, (text) => this.print(text));
+    const print = (text: string) => this.print(text);
+    this.#presence = new BoundedNotices(options.clock, PRESENCE_BOUNDS, print);
+    this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
     this.#readline = createInterface({
       input: process.stdin,
       output: process.stdout,
@@ -81,19 +82,25 @@ export class TerminalInterface {
     this.#readline.prompt();
     void this.#writeEvents();
     await aborted(stop.signal);
-    this.#notices.close();
     const cancelHint = clock.after(HINT_MS, () => this.print(style.dim(HINT)));
     const problem = await settleSends(clock, this.#sends, stop.signal);
     cancelHint();
+    this.#presence.close();
+    this.#log.close();
     if (problem !== undefined) this.print(style.warning(problem));
     this.#flush();
     this.#readline.close();
     process.stdout.write("\n");
   }
 
+  /** Shows a line of the log, unless there are too many. */
+  log(line: string): void {
+    this.#log.add(line);
+  }
+
   /** Puts a line above the prompt; what is typed there stays. */
   print(text: string): void {
-    this.#lines.push(wrap(text, (process.stdout.columns ?? DEFAULT_COLUMNS) - 1));
+    this.#lines.push(wrap(text, (process.stdout.columns || DEFAULT_COLUMNS) - 1));
     // What arrives in the same turn is drawn at once.
     if (this.#lines.length === 1) setImmediate(() => this.#flush());
   }
@@ -116,7 +123,7 @@ export class TerminalInterface {
     const { node, style } = this.#options;
     for await (const event of node.events) {
       const text = eventText(event, style);
-      if (event.type === "peer_up" || event.type === "peer_down") this.#notices.add(text);
+      if (event.type === "peer_up" || event.type === "peer_down") this.#presence.add(text);
       else this.print(text);
       // A terminal that is slower than the peers makes them wait.
       if (process.stdout.writableNeedDrain) {

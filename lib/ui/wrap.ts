@@ -1,3 +1,5 @@
+/** Where the terminal does not tell its width, or says 0. */
+export const DEFAULT_COLUMNS = 80;
 /** What the rows of a line begin with after its first, so that none of them can pose as a line. */
 const INDENT = "    ";
 /** On a narrower terminal rows are as long as on this one, and the terminal breaks them. */
