@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { finishWithin } from "./ending.ts";
+import { finishWithin } from "./finish_within.ts";
 
 /** How long a reader may stall the end of the program once that is asked for, in milliseconds. */
 const LAST_WRITE_MS = 1000;
