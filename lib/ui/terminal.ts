@@ -7,6 +7,7 @@ import { messageOf } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
 import { COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
 import { aborted, settleSends } from "./ending.ts";
+import { Keyboard } from "./keyboard.ts";
 import { BoundedNotices, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
 import { PendingSends } from "./pending_sends.ts";
 import type { Style } from "./style.ts";
@@ -40,6 +41,7 @@ export class TerminalInterface {
   readonly #sends = new PendingSends();
   readonly #presence: BoundedNotices;
   readonly #log: BoundedNotices;
+  readonly #keyboard = new Keyboard();
   readonly #readline: Interface;
   #lines: string[] = [];
   /** Whether the line editor has ended; what comes then is shown without a prompt. */
@@ -51,7 +53,7 @@ export class TerminalInterface {
     this.#presence = new BoundedNotices(options.clock, PRESENCE_BOUNDS, print);
     this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
     this.#readline = createInterface({
-      input: process.stdin,
+      input: this.#keyboard.input,
       output: process.stdout,
       terminal: true,
       prompt: PROMPT,
@@ -79,6 +81,8 @@ export class TerminalInterface {
     // said goodbye.
     process.stdout.on("error", () => stop.abort());
     process.stdout.write(`${bannerText(node, mode, version, style)}\n`);
+    using keyboard = this.#keyboard;
+    keyboard.attach(this.#readline);
     this.#readline.prompt();
     void this.#writeEvents();
     await aborted(stop.signal);

@@ -75,6 +75,23 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a pasted message of 20,000 characters arrives whole",
+  ignore,
+  async fn() {
+    const [alice, bob] = [unique("alice"), unique("bob")];
+    await using terminal = start(alice);
+    await using friend = startClient(bob, { args: LOOPBACK });
+    await friend.waitFor({ event: "peer_up", nickname: alice });
+    await terminal.waitForOutput(new RegExp(`${bob} is here`));
+    const content = "paste-\u00fc-\ud83d\ude00 ".repeat(2000).trim();
+    await terminal.type(`/send ${bob} ${content}\r`);
+    await friend.waitFor({ event: "message", from: alice, content });
+    await terminal.type("/quit\r");
+    await terminal.exited();
+  },
+});
+
+Deno.test({
   name: "a terminal lists the peers with where they are and how they were found",
   ignore,
   async fn() {
