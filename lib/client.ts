@@ -3,7 +3,7 @@ import { lazyLog, writeToStderr } from "./logging.ts";
 import { generateConfiguration } from "./config/generate.ts";
 import { loadConfiguration } from "./config/load.ts";
 import { parseOptions, type RunOptions } from "./config/options.ts";
-import { oddities, resolveSettings, type Settings } from "./config/settings.ts";
+import { oddities, resolveSettings, type Settings, USER_VARIABLES } from "./config/settings.ts";
 import { InvalidInputError, ParlanceError } from "./errors.ts";
 import { Node, systemEnvironment } from "./node.ts";
 import { aborted } from "./ui/ending.ts";
@@ -57,7 +57,19 @@ async function settingsOf(options: RunOptions): Promise<Settings> {
     cwd: Deno.cwd(),
     env,
   });
-  return resolveSettings(options, configuration, env);
+  const user = USER_VARIABLES.some(env) ? undefined : await systemUser();
+  const withUser = (name: string) => env(name) ?? (name === USER_VARIABLES[0] ? user : undefined);
+  return resolveSettings(options, configuration, withUser);
+}
+
+/** The user's name where no variable tells it, as in a container or a scheduled job. */
+async function systemUser(): Promise<string | undefined> {
+  const { userInfo } = await import("node:os");
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined; // a user id without a name: the error about nicknames says what to do
+  }
 }
 
 /** Starts a node and the interface that fits, and stays until the user leaves. */
@@ -114,7 +126,11 @@ async function converse(conversation: Conversation): Promise<number> {
     return OK;
   }
   const { PlainInterface } = await import("./ui/plain.ts");
-  return await new PlainInterface(common).run() ? OK : FAILED;
+  const plain = new PlainInterface(common);
+  if (columns !== undefined && Deno.stderr.isTerminal()) {
+    conversation.logTo((line) => plain.log(line.trimEnd()));
+  }
+  return await plain.run() ? OK : FAILED;
 }
 
 /** Calls back at each signal that asks the program to end. */

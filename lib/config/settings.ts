@@ -75,7 +75,7 @@ export function oddities(settings: Settings): string[] {
 }
 
 /** Where systems keep the user's name: POSIX login, System V, Windows. */
-const USER_VARIABLES = ["USER", "LOGNAME", "USERNAME"];
+export const USER_VARIABLES = ["USER", "LOGNAME", "USERNAME"];
 
 function systemNickname(env: (name: string) => string | undefined): string {
   const problems: string[] = [];
