@@ -5,7 +5,7 @@ import type { Mode, Node } from "../node.ts";
 import { type Command, HELP, parseCommand } from "./commands.ts";
 import { untilEnded } from "./ending.ts";
 import { inputLines, type Read } from "./input.ts";
-import { BoundedNotices, PRESENCE_BOUNDS } from "./notices.ts";
+import { BoundedNotices, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
 import type { Output } from "./output.ts";
 import { PendingSends } from "./pending_sends.ts";
 import { plainStyle } from "./style.ts";
@@ -44,14 +44,16 @@ export class PlainInterface {
   readonly #startedAt: number;
   /** Bounds comings and goings on a screen; a program gets them all. */
   readonly #presence: BoundedNotices | undefined;
+  readonly #log: BoundedNotices;
   #failed = false;
   #onPeer: (() => void) | undefined;
 
   constructor(options: PlainInterfaceOptions) {
     this.#options = options;
     this.#startedAt = options.clock.monotonic();
-    if (options.columns === undefined) return;
     const print = (text: string) => this.#print(text);
+    this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
+    if (options.columns === undefined) return;
     this.#presence = new BoundedNotices(options.clock, PRESENCE_BOUNDS, print);
   }
 
@@ -73,7 +75,13 @@ export class PlainInterface {
       report: (message) => this.#fail(message),
     });
     this.#presence?.close();
+    this.#log.close();
     return !this.#failed;
+  }
+
+  /** Shows a line of the log on the screen, unless there are too many. */
+  log(line: string): void {
+    this.#log.add(line);
   }
 
   #print(text: string): void {
