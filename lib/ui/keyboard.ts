@@ -7,6 +7,9 @@ import { StringDecoder } from "node:string_decoder";
 /** From this many characters without a control key on, a text was pasted rather than typed. */
 const PASTED = 32;
 
+/** Text, or a key that is no text with the rest of its escape sequence. */
+const KEYS_OR_TEXT = /\P{Cc}+|\p{Cc}\P{Cc}{0,8}/gu;
+
 /**
  * The keyboard of a terminal for the line editor, which takes every key by itself and measures
  * the whole line each time: a pasted text of 10,000 characters would take it minutes. Here such a
@@ -42,10 +45,7 @@ export class Keyboard implements Disposable {
   }
 
   #take(text: string): void {
-    // deno-lint-ignore no-control-regex -- keys that are no text
-    for (
-      const [part] of text.matchAll(/[^\x00-\x1f\x7f]+|[\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,8}/gu)
-    ) {
+    for (const [part] of text.matchAll(KEYS_OR_TEXT)) {
       // At once, not by way of the stream's buffer: the parts must stay in order.
       if (part.length >= PASTED) this.#editor?.write(part);
       else this.input.emit("data", Buffer.from(part));
