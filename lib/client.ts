@@ -6,14 +6,16 @@ import { generateConfiguration } from "./config/generate.ts";
 import type { IdentityCommand } from "./config/identity_options.ts";
 import { loadConfiguration } from "./config/load.ts";
 import { parseOptions, type RunOptions } from "./config/options.ts";
-import { oddities, resolveSettings, type Settings } from "./config/settings.ts";
+import { oddities, resolveSettings, type Settings, USER_VARIABLES } from "./config/settings.ts";
 import { InvalidInputError, ParlanceError } from "./errors.ts";
 import { openIdentity } from "./identity/identity.ts";
 import { KnownPeers } from "./identity/known_peers.ts";
 import { Profile } from "./identity/profile.ts";
 import { profileDirectory } from "./identity/profile_directory.ts";
 import { Node, type NodeSecurity, systemEnvironment } from "./node.ts";
+import { aborted } from "./ui/ending.ts";
 import { Output } from "./ui/output.ts";
+import type { TerminalInterfaceOptions } from "./ui/terminal.ts";
 
 /** Exit statuses: as asked, something failed, bad option or configuration. */
 const OK = 0;
@@ -21,6 +23,8 @@ const FAILED = 1;
 const BAD_INPUT = 2;
 /** As a shell reports a program that SIGINT ended. */
 const INTERRUPTED = 130;
+/** What a second Ctrl-C leaves for the goodbye, in milliseconds. */
+const GOODBYE_MS = 1000;
 
 /**
  * Runs the client as a program.
@@ -62,7 +66,19 @@ async function settingsOf(options: RunOptions): Promise<Settings> {
     cwd: Deno.cwd(),
     env,
   });
-  return resolveSettings(options, configuration, env);
+  const user = USER_VARIABLES.some(env) ? undefined : await systemUser();
+  const withUser = (name: string) => env(name) ?? (name === USER_VARIABLES[0] ? user : undefined);
+  return resolveSettings(options, configuration, withUser);
+}
+
+/** The user's name where no variable tells it, as in a container or a scheduled job. */
+async function systemUser(): Promise<string | undefined> {
+  const { userInfo } = await import("node:os");
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined; // a user id without a name: the error about nicknames says what to do
+  }
 }
 
 /** Shows, exports or imports an identity, without a node. */
@@ -79,11 +95,15 @@ async function identity(command: IdentityCommand): Promise<number> {
 /** Starts a node and the interface that fits, and stays until the user leaves. */
 async function chat(settings: Settings, version: string): Promise<number> {
   const stop = new AbortController();
-  using _signals = onSignals((signal) => {
-    // Ctrl-C twice: at once. A closing terminal sends its signals twice without meaning that.
-    if (stop.signal.aborted && signal === "SIGINT") Deno.exit(INTERRUPTED);
-    stop.abort();
-  });
+  const hurry = new AbortController();
+  const interrupt = () => {
+    if (!stop.signal.aborted) return stop.abort();
+    // While the program ends already: at once, with one try to say goodbye. A closing terminal
+    // sends its other signals twice without meaning that.
+    hurry.abort();
+    systemClock.after(GOODBYE_MS, () => Deno.exit(INTERRUPTED));
+  };
+  using _signals = onSignals((signal) => signal === "SIGINT" ? interrupt() : stop.abort());
   let writeLog: (line: string) => void = writeToStderr;
   const log = lazyLog({ level: settings.logLevel, write: (line) => writeLog(line) });
   for (const oddity of oddities(settings)) log.warn(oddity);
@@ -92,27 +112,49 @@ async function chat(settings: Settings, version: string): Promise<number> {
     { ...settings, security },
     { ...systemEnvironment, log },
   );
-  const common = { clock: systemClock, node, version, signal: stop.signal, ...settings };
+  const common = { clock: systemClock, node, version, stop, interrupt, ...settings };
+  const logTo = (write: (line: string) => void) => writeLog = write;
+  return await Promise.race([
+    converse({ ...common, logTo }),
+    aborted(hurry.signal).then(() => INTERRUPTED),
+  ]);
+}
+
+/** What the interface is made from. */
+type Conversation = Settings & Omit<TerminalInterfaceOptions, "style"> & {
+  /** Directs the log elsewhere. */
+  readonly logTo: (write: (line: string) => void) => void;
+};
+
+/** Runs the interface that fits until the user leaves; returns the exit status. */
+async function converse(conversation: Conversation): Promise<number> {
   const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  if (isTerminal && !settings.json) {
+  if (isTerminal && !conversation.json) {
     const { TerminalInterface } = await import("./ui/terminal.ts");
     const { colourStyle, plainStyle } = await import("./ui/style.ts");
     const isDumb = Deno.env.get("TERM") === "dumb";
     const style = Deno.noColor || isDumb ? plainStyle : colourStyle;
-    const terminal = new TerminalInterface({ ...common, style });
-    writeLog = (line) => terminal.print(line.trimEnd());
+    const terminal = new TerminalInterface({ ...conversation, style });
+    // On the same screen it would break the prompt; elsewhere it is where it was asked for.
+    if (Deno.stderr.isTerminal()) conversation.logTo((line) => terminal.log(line.trimEnd()));
     await terminal.run();
     return OK;
   }
   const read = (buffer: Uint8Array) => Deno.stdin.read(buffer as Uint8Array<ArrayBuffer>);
   const output = new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>));
-  if (settings.json) {
+  const columns = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
+  const common = { ...conversation, signal: conversation.stop.signal, read, output, columns };
+  if (conversation.json) {
     const { runJsonInterface } = await import("./ui/json.ts");
-    await runJsonInterface({ ...common, read, output });
+    await runJsonInterface(common);
     return OK;
   }
   const { PlainInterface } = await import("./ui/plain.ts");
-  return await new PlainInterface({ ...common, read, output }).run() ? OK : FAILED;
+  const plain = new PlainInterface(common);
+  if (columns !== undefined && Deno.stderr.isTerminal()) {
+    conversation.logTo((line) => plain.log(line.trimEnd()));
+  }
+  return await plain.run() ? OK : FAILED;
 }
 
 /** Opens the profile, which no other process may use meanwhile, and what it holds. */

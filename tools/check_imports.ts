@@ -62,7 +62,18 @@ const SINGLE: Readonly<Record<string, string>> = {
 };
 
 /** What a file of `lib/wire/` must not hold: its functions get everything as arguments. */
-const IMPURE = [/\bDeno\./, /\bDate\.now\b/, /\bperformance\./, /\bMath\.random\b/];
+const IMPURE = [
+  /\bDeno\./,
+  /\bDate\.now\b/,
+  /\bnew Date\(\)/,
+  /\bperformance\./,
+  /\bMath\.random\b/,
+  /\bcrypto\.getRandomValues\b/,
+  /\bset(Timeout|Interval|Immediate)\b/,
+  /\bfetch\(/,
+  /\bconsole\./,
+  /\bprocess\./,
+];
 
 /** The layer of a file, or `undefined` where it has no place in the design. */
 export function layerOf(file: string): string | undefined {

@@ -9,7 +9,8 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   #closed = false;
   #wakeConsumer: (() => void) | undefined;
   #producers: (() => void)[] = [];
-
+  /** Set while the producer that was woken last has its turn. */
+  #turn: ReturnType<typeof setImmediate> | undefined;
   #weight = 0;
 
   /**
@@ -34,9 +35,14 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     this.#wakeConsumer?.();
   }
 
-  /** Resolves when there is room; `undefined` when there is now. */
+  /**
+   * Resolves when there is room and whoever asked before has had it; `undefined` when there is now.
+   * A producer that pushes as soon as this resolves exceeds the limit alone: the next one is woken
+   * in a later turn of the event loop, and only if there is still room.
+   */
   ready(): Promise<void> | undefined {
-    if (this.#closed || this.#weight < this.highWater) return undefined;
+    if (this.#closed) return undefined;
+    if (this.#weight < this.highWater && this.#producers.length === 0) return undefined;
     return new Promise((resolve) => this.#producers.push(resolve));
   }
 
@@ -44,7 +50,9 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
   close(): void {
     this.#closed = true;
     this.#wakeConsumer?.();
-    this.#release();
+    clearImmediate(this.#turn);
+    this.#turn = undefined;
+    for (const wake of this.#producers.splice(0)) wake();
   }
 
   async next(): Promise<IteratorResult<T>> {
@@ -62,7 +70,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
-    if (this.#weight < this.highWater) this.#release();
+    this.#release();
     return { done: false, value };
   }
 
@@ -79,8 +87,15 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     return this;
   }
 
+  /** Wakes one producer, then the next: one that asked and pushes nothing holds up nobody. */
   #release(): void {
-    if (this.#producers.length === 0) return;
-    for (const wake of this.#producers.splice(0)) wake();
+    if (this.#turn !== undefined || this.#weight >= this.highWater) return;
+    const wake = this.#producers.shift();
+    if (wake === undefined) return;
+    this.#turn = setImmediate(() => {
+      this.#turn = undefined;
+      this.#release();
+    });
+    wake();
   }
 }

@@ -27,7 +27,7 @@ export interface Configuration {
   readonly discovery: {
     /** Seconds from one heartbeat to the next. */
     readonly heartbeatIntervalSecs: number;
-    /** Seconds without a heartbeat after which a peer counts as gone; above the interval. */
+    /** Seconds that the listed peers stay known while the server is out of reach. */
     readonly peerTimeoutSecs: number;
   };
   /** `[peer]`: this peer and the LAN around it. */

@@ -19,7 +19,7 @@ bootstrap_server = "ws://localhost:8080"
 [discovery]
 # How often the server hears that this peer is still there.
 heartbeat_interval_secs = 10
-# How long a peer may stay silent before it counts as gone.
+# How long the peers of its list stay known while the server is out of reach.
 peer_timeout_secs = 30
 
 # This peer, and the LAN around it. Seconds, 1 to 86400; make the time-out thrice as long.

@@ -108,7 +108,7 @@ export function oddities(settings: Settings): string[] {
 }
 
 /** Where systems keep the user's name: POSIX login, System V, Windows. */
-const USER_VARIABLES = ["USER", "LOGNAME", "USERNAME"];
+export const USER_VARIABLES = ["USER", "LOGNAME", "USERNAME"];
 
 /** @param key What the user may give instead, as an option or in the file. */
 function systemNickname(

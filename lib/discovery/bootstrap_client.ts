@@ -24,9 +24,11 @@ const SILENCE_MS = 3 * LIST_INTERVAL_MS + 1000;
 const REGISTER_INTERVAL_MS = 1000;
 /** The server gets this long to accept the connection. */
 const DIAL_TIMEOUT_MS = 10_000;
-/** The waits between attempts, growing and jittered. */
-const MIN_RETRY_MS = 1000;
+/** The waits between attempts grow, and are cut by up to a half at random: 1 to 30 s. */
+const FIRST_RETRY_MS = 2000;
 const MAX_RETRY_MS = 30_000;
+/** After this long a registration has lasted, and the waits begin anew when it ends. */
+const STEADY_MS = 30_000;
 /** Own registrations that are remembered, to be left out of lists. */
 const MAX_OWN_IDS = 64;
 /** Longest name of a registration, in characters; a UUID has 36. */
@@ -75,6 +77,7 @@ export class BootstrapClient implements AsyncDisposable {
   #ownIds: string[] = [];
   #cancelForget: (() => void) | undefined;
   #answeredAt = 0;
+  #registeredSince = Infinity;
   #registeredAt = -Infinity;
   #complaint = "";
   #complainedAt = -Infinity;
@@ -96,7 +99,7 @@ export class BootstrapClient implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { clock, random } = this.#options;
-    let waitMs = MIN_RETRY_MS;
+    let waitMs = FIRST_RETRY_MS;
     while (!this.#stop.signal.aborted) {
       let reason: string;
       try {
@@ -105,9 +108,12 @@ export class BootstrapClient implements AsyncDisposable {
         reason = messageOf(error);
       }
       if (this.#stop.signal.aborted) return;
-      if (this.#state === "registered") waitMs = MIN_RETRY_MS;
+      // One that registers and hangs up at once is not back.
+      if (clock.monotonic() - this.#registeredSince >= STEADY_MS) waitMs = FIRST_RETRY_MS;
+      this.#registeredSince = Infinity;
       this.#lost(reason);
-      const jittered = Math.max(MIN_RETRY_MS, waitMs * (0.5 + random.float() / 2));
+      // All clients of a server that was restarted lose it at the same moment.
+      const jittered = waitMs * (0.5 + random.float() / 2);
       waitMs = Math.min(MAX_RETRY_MS, waitMs * 2);
       await clock.sleep(jittered, this.#stop.signal).catch(() => {}); // closed: the loop ends
     }
@@ -223,6 +229,7 @@ export class BootstrapClient implements AsyncDisposable {
         }
         this.#ownIds = [message.peer_id, ...this.#ownIds].slice(0, MAX_OWN_IDS);
         this.#complaint = "";
+        if (this.#registeredSince === Infinity) this.#registeredSince = clock.monotonic();
         return this.#enter("registered");
       case "peer_list":
         this.#answeredAt = clock.monotonic();

@@ -54,13 +54,15 @@ export function leadsTo(known: PeerAddress, address: SocketAddress): boolean {
 }
 
 /**
- * Puts the addresses of an entry into the order in which to try them: those of older runs last, LAN
- * before lists, since it is nearer, and else as they are, the longest known first.
+ * Puts the addresses of an entry into the order in which to try them: those of older runs last, and
+ * else as they are, the longest known first. Of a peer that has an id the LAN comes before lists,
+ * since it is nearer; without one, somebody else who adds himself by the instance, which is public,
+ * must not come before the peer.
  */
-export function orderAddresses({ addresses, instance }: Entry): void {
+export function orderAddresses({ addresses, instance, id }: Entry): void {
   const rank = ({ run, via }: KnownAddress) => {
     const isOlder = run !== undefined && run !== instance;
-    return (isOlder ? 2 : 0) + (via === "lan" ? 0 : 1);
+    return (isOlder ? 2 : 0) + (via === "lan" || id === undefined ? 0 : 1);
   };
   addresses.sort((a, b) => rank(a) - rank(b));
 }

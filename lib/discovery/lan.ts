@@ -32,6 +32,11 @@ const ANSWER_SPREAD_MS = 2;
 /** …but not over more than this: a newcomer is to see everybody within 250 ms. */
 const MAX_ANSWER_SPREAD_MS = 150;
 
+/** While the user lets it wait for longer than this, announces can get lost, in milliseconds. */
+const LONG_WAIT_MS = 1000;
+/** Waits that follow one another faster than this are one, in milliseconds. */
+const WAIT_GAP_MS = 100;
+
 /** What {@linkcode LanDiscovery} works with. */
 export interface LanDiscoveryOptions {
   readonly clock: Clock;
@@ -72,6 +77,12 @@ export class LanDiscovery implements AsyncDisposable {
   /** Newcomers that were promised an answer, and when they may have another one. */
   readonly #askers = new Map<string, number>();
   readonly #stop = new AbortController();
+  /** Sockets that are not read now, because the user is slow. */
+  #waits = 0;
+  #waitSince = 0;
+  #waitEnded = -Infinity;
+  /** Before this time silence proves nothing, in monotonic milliseconds. */
+  #expireFrom = 0;
   #announcing: Promise<void> = Promise.resolve();
 
   private constructor(options: LanDiscoveryOptions) {
@@ -126,7 +137,7 @@ export class LanDiscovery implements AsyncDisposable {
         const now = clock.monotonic();
         if (now >= sweepAt) {
           sweepAt = now + sweepMs;
-          registry.expire(timeoutMs);
+          if (this.#waits === 0 && now >= this.#expireFrom) registry.expire(timeoutMs);
           this.#forgetAskers(now);
         }
         if (now >= announceAt || now >= askAt) {
@@ -160,7 +171,7 @@ export class LanDiscovery implements AsyncDisposable {
   }
 
   #onDatagram(bytes: Uint8Array, from: SocketAddress): void | Promise<void> {
-    const { refusals, registry, instance, id: ownId, ready } = this.#options;
+    const { refusals, registry, instance, id: ownId } = this.#options;
     if (!this.#rates.take(from.hostname)) {
       return refusals.add("datagrams above the rate of one host", () => from.hostname);
     }
@@ -175,13 +186,35 @@ export class LanDiscovery implements AsyncDisposable {
     }
     if (datagram.type === "goodbye") {
       registry.saidGoodbye(datagram, from.hostname);
-      return ready();
+      return this.#ready();
     }
     const { nickname, tcpPort, version, ask, id } = datagram;
     const address = { hostname: from.hostname, port: tcpPort };
     registry.sawOnLan({ nickname, address, version, instance: datagram.instance, id });
     if (ask) this.#answer(from);
-    return ready();
+    return this.#ready();
+  }
+
+  #ready(): void | Promise<void> {
+    const wait = this.#options.ready();
+    if (wait !== undefined) return this.#wait(wait);
+  }
+
+  /**
+   * Waits for the user. Who was not heard meanwhile may have spoken: after a long wait everybody
+   * has one more time-out.
+   */
+  async #wait(wait: Promise<void>): Promise<void> {
+    const { clock, timeoutMs } = this.#options;
+    const isFirst = this.#waits === 0;
+    if (isFirst && clock.monotonic() - this.#waitEnded > WAIT_GAP_MS) {
+      this.#waitSince = clock.monotonic();
+    }
+    this.#waits++;
+    await wait;
+    this.#waits--;
+    const now = this.#waitEnded = clock.monotonic();
+    if (now - this.#waitSince > LONG_WAIT_MS) this.#expireFrom = now + timeoutMs;
   }
 
   #answer(to: SocketAddress): void {

@@ -126,13 +126,16 @@ export class PeerRegistry {
         : entry.instance === instance;
       const isHere = (known: KnownAddress) => isLan(known) && known.address.hostname === hostname;
       if (!isIt || !entry.addresses.some(isHere)) continue;
-      // A run that says goodbye leaves from all its interfaces, and from those of no other run.
+      // A run that says goodbye leaves from all its interfaces, and from those of no other run. So it
+      // is where it was seen first; a host that joined later may be somebody else who uses its
+      // instance, and speaks for itself alone.
       const leaves = (known: KnownAddress) =>
         instance === undefined || known.run === undefined || known.run === instance;
-      const isAnonymous = id === undefined && instance === undefined;
+      const isFirst = (id !== undefined || instance !== undefined) &&
+        entry.addresses[0].address.hostname === hostname;
       this.#removeAddress(
         entry,
-        (known) => isAnonymous ? isHere(known) : isLan(known) && leaves(known),
+        (known) => isFirst ? isLan(known) && leaves(known) : isHere(known),
         "goodbye",
       );
     }

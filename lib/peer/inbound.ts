@@ -4,15 +4,27 @@ import { messageOf } from "../errors.ts";
 import type { Listener, Stream } from "../transport/stream.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import type { Message } from "../wire/message.ts";
+import { HostTurns } from "./host_turns.ts";
 import { InboundConnection } from "./inbound_connection.ts";
 
 /** Connections that are open at the same time, and of them from one host. */
 const MAX_CONNECTIONS = 1024;
 const MAX_CONNECTIONS_PER_HOST = 128;
-/** For so long a connection waits for others to end before one is closed for it, in milliseconds. */
-const GRACE_MS = 100;
-/** Connections that wait so at the same time. */
+/** Connections that wait for room at the same time. */
 const MAX_ARRIVALS = 1024;
+/** How often room is looked for while connections wait, in milliseconds. */
+const LOOK_MS = 100;
+/**
+ * Looks before an arrival costs another connection its place. With several, what came while this
+ * process stood still has been read: a late timer alone does not make a connection idle.
+ */
+const LOOKS = 3;
+/** A connection on which nothing came for this long makes room, in milliseconds. */
+const IDLE_MS = 2000;
+/** After this time an arrival may take the place of a busy connection of a host that has more. */
+const PATIENCE_MS = 2000;
+/** After this time an arrival can be refused, when too many wait. */
+const REFUSE_MS = 5000;
 /** Bytes of unfinished lines that all connections may hold together. */
 const MAX_UNFINISHED_BYTES = 32 * 1024 * 1024;
 /** How often silent connections are looked for, in milliseconds. */
@@ -41,14 +53,15 @@ export interface InboundOptions {
 /** A connection that waits for room. */
 interface Arrival {
   readonly stream: Stream;
-  /** Until when it waits for others to end, in monotonic milliseconds. */
-  readonly until: number;
-  cancel: () => void;
+  /** How often room was looked for in vain, while its host did not wait for the consumer. */
+  looks: number;
 }
 
 /**
- * Accepts connections and reads messages from them. When a host has too many, its longest idle
- * connection makes room: somebody who holds many open keeps nobody else out.
+ * Accepts connections and reads messages from them. When there are too many, idle ones make room:
+ * somebody who holds many open keeps nobody else out for long. One that may hold unread messages
+ * is not closed for another: version 1 opens a connection for each message, so they come in
+ * thousands, and end by themselves once they are read.
  */
 export class Inbound implements AsyncDisposable {
   readonly #connections = new Set<InboundConnection>();
@@ -59,10 +72,12 @@ export class Inbound implements AsyncDisposable {
   readonly #stop = new AbortController();
   /** Accepted and not yet read, in order: there were too many open. */
   readonly #arrivals = new Set<Arrival>();
-  #admitting = false;
   #onRoom: () => void = () => {};
+  #cancelLook: (() => void) | undefined;
+  readonly #turns: HostTurns;
 
   constructor(private readonly options: InboundOptions) {
+    this.#turns = new HostTurns(options.ready);
     this.#accepting = this.#accept();
     this.#sweepLater();
   }
@@ -76,11 +91,9 @@ export class Inbound implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     this.#cancelSweep();
+    this.#cancelLook?.();
     this.options.listener.close();
-    for (const { stream, cancel } of this.#arrivals) {
-      cancel();
-      stream.close();
-    }
+    for (const { stream } of this.#arrivals) stream.close();
     this.#arrivals.clear();
     this.#onRoom();
     for (const connection of [...this.#connections]) connection.close();
@@ -88,7 +101,7 @@ export class Inbound implements AsyncDisposable {
   }
 
   async #accept(): Promise<void> {
-    const { listener, clock, refusals, ready } = this.options;
+    const { listener, clock, refusals } = this.options;
     const { signal } = this.#stop;
     while (true) {
       let stream: Stream;
@@ -105,48 +118,89 @@ export class Inbound implements AsyncDisposable {
         }
         continue;
       }
-      // A slow consumer makes those wait, too, who open a connection for each message.
-      await ready();
-      if (this.#arrivals.size >= MAX_ARRIVALS) {
-        await new Promise<void>((resolve) => this.#onRoom = resolve); // within the time of grace
+      while (this.#arrivals.size >= MAX_ARRIVALS && !signal.aborted) {
+        await new Promise<void>((resolve) => this.#onRoom = resolve); // the next ones wait outside
       }
       if (signal.aborted) return stream.close();
-      const until = clock.monotonic() + GRACE_MS;
-      const arrival = { stream, until, cancel: () => {} };
-      this.#arrivals.add(arrival);
-      this.#admit();
-      if (this.#arrivals.has(arrival)) arrival.cancel = clock.after(GRACE_MS, () => this.#admit());
+      this.#arrivals.add({ stream, looks: 0 });
+      this.#admit(1);
+      if (this.#arrivals.size > 0 && this.#cancelLook === undefined) this.#lookLater();
     }
   }
 
-  /**
-   * Opens what has arrived and has room. A burst of short connections ends by itself once it is
-   * read; only where it does not, idle connections are closed.
-   */
-  #admit(): void {
-    if (this.#admitting) return; // closing a connection comes back here
-    this.#admitting = true;
+  /** Opens what has arrived and has room: the oldest first, and at most so many. */
+  #admit(most: number): void {
     for (const arrival of this.#arrivals) {
-      const { hostname } = arrival.stream.remote;
-      const isGreedy = (this.#perHost.get(hostname) ?? 0) >= MAX_CONNECTIONS_PER_HOST;
-      if (isGreedy || this.#connections.size >= MAX_CONNECTIONS) {
-        if (this.options.clock.monotonic() < arrival.until) continue;
-        const limit = isGreedy ? `${MAX_CONNECTIONS_PER_HOST} per host` : MAX_CONNECTIONS;
-        this.options.refusals.add(`connections above the limit of ${limit}`, () => hostname);
-        this.#closeIdlest(isGreedy ? hostname : this.#greediest());
-      }
-      arrival.cancel();
+      if (most === 0 || this.#connections.size >= MAX_CONNECTIONS) break;
+      if (this.#isGreedy(arrival)) continue;
       this.#arrivals.delete(arrival);
       this.#open(arrival.stream);
+      most--;
     }
-    this.#admitting = false;
     if (this.#arrivals.size < MAX_ARRIVALS) this.#onRoom();
+  }
+
+  /** Whether the host of an arrival has all the connections that it can have. */
+  #isGreedy({ stream }: Arrival): boolean {
+    return this.#countOf(stream.remote.hostname) >= MAX_CONNECTIONS_PER_HOST;
+  }
+
+  #countOf(host: string): number {
+    return this.#perHost.get(host) ?? 0;
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.options.clock.after(LOOK_MS, () => {
+      this.#cancelLook = undefined;
+      this.#makeRoom();
+      if (this.#arrivals.size >= MAX_ARRIVALS) this.#refuseOldest();
+      if (this.#arrivals.size > 0 && this.#cancelLook === undefined) this.#lookLater();
+    });
+  }
+
+  /** Closes a connection for each arrival that has waited long enough, if there is one to close. */
+  #makeRoom(): void {
+    const idle = this.#byHost(({ idleMs }) => idleMs >= IDLE_MS);
+    const busy = this.#byHost(({ idleMs, readMs }) => idleMs < IDLE_MS && readMs >= PATIENCE_MS);
+    for (const arrival of this.#arrivals) {
+      const { hostname } = arrival.stream.remote;
+      if (!this.#turns.waits(hostname)) arrival.looks++;
+      if (arrival.looks < LOOKS) continue;
+      const isGreedy = this.#isGreedy(arrival);
+      let host = isGreedy ? hostname : this.#greediest(idle);
+      let victim = idle.get(host)?.shift();
+      if (victim === undefined && !isGreedy && arrival.looks * LOOK_MS >= PATIENCE_MS) {
+        host = this.#greediest(busy);
+        if (this.#countOf(host) > this.#countOf(hostname) + 1) victim = busy.get(host)?.shift();
+      }
+      if (victim === undefined) continue;
+      const limit = isGreedy ? `${MAX_CONNECTIONS_PER_HOST} per host` : MAX_CONNECTIONS;
+      this.options.refusals.add(`connections above the limit of ${limit}`, () => hostname);
+      victim.close();
+    }
+  }
+
+  /** Closes what has waited too long, of the host that has most waiting. */
+  #refuseOldest(): void {
+    const byHost = Map.groupBy(this.#arrivals, ({ stream }) => stream.remote.hostname);
+    const [most] = [...byHost.values()].sort((a, b) => b.length - a.length);
+    for (const arrival of most) {
+      if (arrival.looks * LOOK_MS < REFUSE_MS) break;
+      this.options.refusals.add(
+        `connections that wait above the limit of ${MAX_ARRIVALS}`,
+        () => arrival.stream.remote.hostname,
+      );
+      this.#arrivals.delete(arrival);
+      arrival.stream.close();
+    }
+    this.#onRoom();
   }
 
   #open(stream: Stream): void {
     const host = stream.remote.hostname;
     const connection = new InboundConnection(stream, {
       ...this.options,
+      turn: (job) => this.#turns.run(host, job),
       onUnfinished: (change) => {
         this.#unfinishedBytes += change;
         while (this.#unfinishedBytes > MAX_UNFINISHED_BYTES) this.#closeGreediest();
@@ -156,22 +210,27 @@ export class Inbound implements AsyncDisposable {
         const left = this.#perHost.get(host)! - 1;
         if (left > 0) this.#perHost.set(host, left);
         else this.#perHost.delete(host);
-        this.#admit();
+        this.#admit(1);
       },
     });
     this.#connections.add(connection);
-    this.#perHost.set(host, (this.#perHost.get(host) ?? 0) + 1);
+    this.#perHost.set(host, this.#countOf(host) + 1);
     connection.start();
   }
 
-  /** The host that holds most connections; there has to be one. */
-  #greediest(): string {
-    return [...this.#perHost].reduce((most, next) => next[1] > most[1] ? next : most)[0];
+  /** The connections that `isMeant` selects, by host; the longest idle ones first. */
+  #byHost(isMeant: (connection: InboundConnection) => boolean): Map<string, InboundConnection[]> {
+    const meant = [...this.#connections].filter(isMeant).sort((a, b) => b.idleMs - a.idleMs);
+    return Map.groupBy(meant, ({ remote }) => remote.hostname);
   }
 
-  #closeIdlest(host: string): void {
-    [...this.#connections].filter(({ remote }) => remote.hostname === host)
-      .reduce((idlest, next) => next.activeAt < idlest.activeAt ? next : idlest).close();
+  /** The host that holds most connections, of those that have one left to close. */
+  #greediest(byHost: Map<string, InboundConnection[]>): string {
+    let greediest = "";
+    for (const [host, { length }] of byHost) {
+      if (length > 0 && this.#countOf(host) > this.#countOf(greediest)) greediest = host;
+    }
+    return greediest;
   }
 
   /** Closes the longest unfinished line of the host that holds most of them. */

@@ -18,6 +18,11 @@ const BAD_LINES_AT_ONCE = 1000;
 /** The reading buffer grows while the peer fills it; most connections carry one short line. */
 const MIN_BUFFER = 4 * 1024;
 const MAX_BUFFER = 64 * 1024;
+/**
+ * The first line of an HTTP request (RFC 9112, section 3). A web page can make a browser post any
+ * lines to any port, and must not speak for its user.
+ */
+const REQUEST_LINE = /^[A-Z]+ \S+ HTTP\/\d/;
 
 /** What {@linkcode InboundConnection} needs from its owner. */
 export interface InboundConnectionOptions {
@@ -25,7 +30,12 @@ export interface InboundConnectionOptions {
   readonly refusals: Refusals;
   readonly maxContentBytes: number;
   readonly onMessage: (message: Message, from: SocketAddress) => void;
-  readonly ready: () => Promise<void> | undefined;
+  /**
+   * Runs what hands over messages when it is this connection's turn.
+   *
+   * @returns Resolves when it has run; `undefined` when it has run already.
+   */
+  readonly turn: (job: () => void) => Promise<void> | undefined;
   /**
    * Takes by how many bytes the unfinished line has grown or shrunk; may close connections, this
    * one included, to make room.
@@ -43,30 +53,45 @@ export class InboundConnection {
   #lineSince: number | undefined;
   #unfinished = 0;
   #activeAt: number;
-  /** Whether the consumer is awaited, so that nothing is read. */
+  #readSince: number;
+  /** Whether its turn is awaited, so that nothing is read. */
   #waits = false;
   #closed = false;
   /** Whether a byte has come. */
   #isBegun = false;
+  /** Whether the first byte is a capital letter, as of every HTTP method and no message. */
+  #beginsAsRequest: boolean | undefined;
 
   constructor(
     private readonly stream: Stream,
     private readonly options: InboundConnectionOptions,
   ) {
-    this.#activeAt = options.clock.monotonic();
+    this.#activeAt = this.#readSince = options.clock.monotonic();
     const bad = new TokenBucket(options.clock, BAD_LINES_PER_SECOND, BAD_LINES_AT_ONCE);
     const refuse = (cause: string) => {
       options.refusals.add(cause, () => formatAddress(stream.remote));
       if (!bad.take()) this.close();
     };
+    const refuseRequest = () => {
+      options.refusals.add("HTTP request", () => formatAddress(stream.remote));
+      this.close();
+    };
+    let isFirst = true;
     this.#sink = {
       line: (text) => {
         if (this.#closed) return;
+        if (isFirst && REQUEST_LINE.test(text)) return refuseRequest();
+        isFirst = false;
         const decoded = decodeMessage(text, options.maxContentBytes);
         if (decoded.ok) options.onMessage(decoded.value, stream.remote);
         else refuse(decoded.cause);
       },
-      refused: refuse,
+      refused: (cause) => {
+        if (this.#closed) return;
+        if (isFirst && this.#beginsAsRequest) return refuseRequest(); // its end cannot be seen
+        isFirst = false;
+        refuse(cause);
+      },
     };
   }
 
@@ -74,9 +99,14 @@ export class InboundConnection {
     return this.stream.remote;
   }
 
-  /** When the last byte came, in monotonic milliseconds. */
-  get activeAt(): number {
-    return this.#activeAt;
+  /** For how long nothing came although it was read, in milliseconds; 0 while it waits its turn. */
+  get idleMs(): number {
+    return this.#waits ? 0 : this.options.clock.monotonic() - this.#activeAt;
+  }
+
+  /** For how long it has been read without a wait for its turn, in milliseconds. */
+  get readMs(): number {
+    return this.#waits ? 0 : this.options.clock.monotonic() - this.#readSince;
   }
 
   /** Bytes of the line that has begun and not ended. */
@@ -96,15 +126,11 @@ export class InboundConnection {
         const chunk = buffer.subarray(0, count);
         if (this.#isHandshake(chunk)) return this.#handOver(chunk);
         this.#isBegun = true;
-        this.#decoder.push(chunk, this.#sink);
-        // Closed meanwhile: what it held is given back already.
+        await this.#turn(() => this.#take(chunk));
         if (this.#closed) return;
-        this.#account(chunk);
-        if (this.#closed) return;
-        await this.#consumer();
         if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(count * 4);
       }
-      this.#decoder.end(this.#sink);
+      if (this.#decoder.unfinished) await this.#turn(() => this.#decoder.end(this.#sink));
     } catch {
       // Broken or closed: what was complete has been delivered.
     } finally {
@@ -137,15 +163,15 @@ export class InboundConnection {
     this.options.onClosed();
   }
 
-  /** Whoever reads the messages is slower than they come: lets the sender wait, too. */
-  async #consumer(): Promise<void> {
-    const wait = this.options.ready();
+  /** Lets the sender wait while whoever reads the messages is slower than they come. */
+  async #turn(job: () => void): Promise<void> {
+    const wait = this.options.turn(job);
     if (wait === undefined) return;
     this.#waits = true;
     await wait;
     this.#waits = false;
     // Time in which nothing was read is not the sender's.
-    this.#activeAt = this.options.clock.monotonic();
+    this.#activeAt = this.#readSince = this.options.clock.monotonic();
     if (this.#lineSince !== undefined) this.#lineSince = this.#activeAt;
   }
 
@@ -159,6 +185,14 @@ export class InboundConnection {
     this.#closed = true;
     this.options.onClosed();
     this.options.onHandshake!(new PrefixedStream(this.stream, chunk));
+  }
+
+  #take(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    this.#beginsAsRequest ??= chunk[0] >= 0x41 && chunk[0] <= 0x5a;
+    this.#decoder.push(chunk, this.#sink);
+    // Closed meanwhile: what it held is given back already.
+    if (!this.#closed) this.#account(chunk);
   }
 
   /** Notes what the decoder holds. */

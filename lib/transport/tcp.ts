@@ -16,6 +16,7 @@ class TcpStream implements Stream {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   #closed = false;
+  #abandonWrite: (reason: Error) => void = () => {};
 
   constructor(private readonly connection: Deno.TcpConn) {
     this.local = plain(connection.localAddr);
@@ -33,7 +34,11 @@ class TcpStream implements Stream {
   }
 
   write(bytes: Uint8Array): Promise<number> {
-    return this.connection.write(bytes as Uint8Array<ArrayBuffer>);
+    // Not every runtime ends a write that is under way when the connection is closed.
+    return new Promise((resolve, reject) => {
+      this.#abandonWrite = reject;
+      this.connection.write(bytes as Uint8Array<ArrayBuffer>).then(resolve, reject);
+    });
   }
 
   closeWrite(): Promise<void> {
@@ -44,6 +49,7 @@ class TcpStream implements Stream {
     if (this.#closed) return;
     this.#closed = true;
     this.connection.close();
+    this.#abandonWrite(new Error("Stream is closed"));
   }
 
   [Symbol.dispose](): void {

@@ -3,6 +3,7 @@ import { messageOf } from "../errors.ts";
 import type { Node, NodeEvent, Peer } from "../node.ts";
 import { formatAddress } from "../wire/address.ts";
 import { HELP, parseCommand } from "./commands.ts";
+import { untilEnded } from "./ending.ts";
 import { inputLines, type Read } from "./input.ts";
 import {
   type JsonCommand,
@@ -24,28 +25,25 @@ export interface JsonInterfaceOptions {
   readonly version: string;
   readonly read: Read;
   readonly output: Output;
-  /** Asks to end; what is being sent is still finished. */
+  /** Asks to end; what is being sent still gets five seconds. */
   readonly signal: AbortSignal;
 }
 
 /**
  * The interface for programs, documented in `docs/json.md`: one JSON object a line, events out,
  * commands in. Returns when the input has ended or `quit` was read, and everything that was being
- * sent is settled; or at once when nobody reads the output any more.
+ * sent is settled, for which `quit` and a signal leave five seconds; or at once when nobody reads
+ * the output any more.
  */
 export async function runJsonInterface(options: JsonInterfaceOptions): Promise<void> {
-  const { clock, node, version, output, signal } = options;
+  const { node, version, output } = options;
   const { nickname, tcpPort } = node;
   emit(output, { event: "ready", nickname, tcp_port: tcpPort, version, id: node.id });
   void writeEvents(node, output);
   const sends = new PendingSends();
-  const ended = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => ended.resolve(), { once: true });
-  if (signal.aborted) ended.resolve();
   const reading = readCommands(options, sends);
-  await Promise.race([reading, ended.promise, output.closed]);
-  await Promise.race([sends.settled(), output.closed]);
-  await output.finish(clock, signal);
+  const report = (message: string) => emit(output, { event: "error", message });
+  await untilEnded({ ...options, sends, reading, report });
 }
 
 async function writeEvents(node: Node, output: Output): Promise<void> {
@@ -56,22 +54,24 @@ async function writeEvents(node: Node, output: Output): Promise<void> {
   }
 }
 
-async function readCommands(options: JsonInterfaceOptions, sends: PendingSends): Promise<void> {
+/** @returns Whether the user asked to end. */
+async function readCommands(options: JsonInterfaceOptions, sends: PendingSends): Promise<boolean> {
   const { read, output, signal } = options;
   for await (const lines of inputLines(read)) {
     for (const input of lines) {
-      if (signal.aborted) return;
+      if (signal.aborted) return true;
       if ("refused" in input) {
         emit(output, { event: "error", message: `Cannot read a command: ${input.refused}` });
         continue;
       }
       const command = parseLine(input.line);
-      if (command.command === "quit") return;
+      if (command.command === "quit") return true;
       run(command, options, sends);
       const wait = sends.room() ?? output.ready();
       if (wait !== undefined) await wait;
     }
   }
+  return false;
 }
 
 /** Objects and slash commands are both welcome; they differ in their first character. */

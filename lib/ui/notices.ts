@@ -1,24 +1,53 @@
 import type { Clock } from "../base/clock.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 
-/** Comings and goings that are shown a second, and at once: more than that nobody reads. */
-const PER_SECOND = 2;
-const BURST = 20;
 /** When what was left out is summed up, in milliseconds. */
 const SUMMARY_MS = 2000;
 
+/** How many lines of a kind are shown, and how the others are summed up. */
+export interface NoticesBounds {
+  /** Lines a second in the long run. */
+  readonly perSecond: number;
+  /** Lines at once. */
+  readonly burst: number;
+  /** One line for the `count` that were left out. */
+  readonly summary: (count: number) => string;
+}
+
+/** Comings and goings: a full room is shown one by one; more than that nobody reads. */
+export const PRESENCE_BOUNDS: NoticesBounds = {
+  perSecond: 2,
+  burst: 20,
+  summary: (count) =>
+    `* ${count === 1 ? "1 more peer" : `${count} more peers`} came or went; ` +
+    "/peers shows who is here",
+};
+
+/** Log entries: they interrupt a conversation, and an attack makes them by the dozen. */
+export const LOG_BOUNDS: NoticesBounds = {
+  perSecond: 0.5,
+  burst: 5,
+  summary: (count) =>
+    `* ${count === 1 ? "1 more log entry" : `${count} more log entries`}; ` +
+    "2>FILE behind the command keeps them all",
+};
+
 /**
- * Bounds how many comings and goings reach the screen, so that a hostile peer that announces
- * itself under ever new names does not drive the conversation off it.
+ * Bounds how many lines that others can cause reach the screen, so that a hostile peer does not
+ * drive the conversation off it.
  */
-export class PresenceNotices {
+export class BoundedNotices {
   readonly #bucket: TokenBucket;
   #omitted = 0;
   #cancel: () => void = () => {};
 
   /** @param show Puts a line on the screen. */
-  constructor(private readonly clock: Clock, private readonly show: (text: string) => void) {
-    this.#bucket = new TokenBucket(clock, PER_SECOND, BURST);
+  constructor(
+    private readonly clock: Clock,
+    private readonly bounds: NoticesBounds,
+    private readonly show: (text: string) => void,
+  ) {
+    this.#bucket = new TokenBucket(clock, bounds.perSecond, bounds.burst);
   }
 
   /** Shows a notice, or counts it for the next summary. */
@@ -33,8 +62,7 @@ export class PresenceNotices {
   }
 
   #sumUp(): void {
-    const peers = this.#omitted === 1 ? "1 more peer" : `${this.#omitted} more peers`;
-    this.show(`* ${peers} came or went; /peers shows who is here`);
+    this.show(this.bounds.summary(this.#omitted));
     this.#omitted = 0;
   }
 }

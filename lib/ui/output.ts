@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { finishWithin } from "./finish_within.ts";
 
 /** How long a reader may stall the end of the program once that is asked for, in milliseconds. */
 const LAST_WRITE_MS = 1000;
@@ -50,14 +51,7 @@ export class Output {
 
   /** The same, but waits only a second more once `signal` asks to end: the reader may stall. */
   async finish(clock: Clock, signal: AbortSignal): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    let cancel = () => {};
-    const onAbort = () => cancel = clock.after(LAST_WRITE_MS, late.resolve);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    await Promise.race([this.flush(), late.promise]);
-    cancel();
-    signal.removeEventListener("abort", onAbort);
+    await finishWithin(clock, this.flush(), LAST_WRITE_MS, signal);
   }
 
   #take(): void {

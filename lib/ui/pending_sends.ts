@@ -9,6 +9,11 @@ export class PendingSends {
   #idle: PromiseWithResolvers<void> | undefined;
   #room: PromiseWithResolvers<void> | undefined;
 
+  /** How many they are now. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** @param outcome Resolves either way; what comes of it is told by whoever made it. */
   add(length: number, outcome: Promise<void>): void {
     this.#count++;

@@ -3,12 +3,15 @@ import { printable } from "../base/printable.ts";
 import { messageOf, UnknownPeerError } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
 import { type Command, HELP, parseCommand } from "./commands.ts";
+import { untilEnded } from "./ending.ts";
 import { isIdentityCommand, runIdentityCommand } from "./identity_text.ts";
 import { inputLines, type Read } from "./input.ts";
+import { BoundedNotices, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
 import type { Output } from "./output.ts";
 import { PendingSends } from "./pending_sends.ts";
 import { plainStyle } from "./style.ts";
 import { bannerText, eventText, peersText, sentText } from "./text.ts";
+import { DEFAULT_COLUMNS, wrap } from "./wrap.ts";
 
 /** A version 2 peer has answered by then, in milliseconds after the start. */
 const ANSWERS_MS = 500;
@@ -26,7 +29,9 @@ export interface PlainInterfaceOptions {
   readonly announceIntervalMs: number;
   readonly read: Read;
   readonly output: Output;
-  /** Asks to end; what is being sent is still finished. */
+  /** Where the output is a terminal: its width. What is shown is bounded then, as it is there. */
+  readonly columns?: number;
+  /** Asks to end; what is being sent still gets five seconds. */
   readonly signal: AbortSignal;
 }
 
@@ -38,35 +43,51 @@ export class PlainInterface {
   readonly #options: PlainInterfaceOptions;
   readonly #sends = new PendingSends();
   readonly #startedAt: number;
+  /** Bounds comings and goings on a screen; a program gets them all. */
+  readonly #presence: BoundedNotices | undefined;
+  readonly #log: BoundedNotices;
   #failed = false;
   #onPeer: (() => void) | undefined;
 
   constructor(options: PlainInterfaceOptions) {
     this.#options = options;
     this.#startedAt = options.clock.monotonic();
+    const print = (text: string) => this.#print(text);
+    this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
+    if (options.columns === undefined) return;
+    this.#presence = new BoundedNotices(options.clock, PRESENCE_BOUNDS, print);
   }
 
   /**
    * Runs until the input has ended or `/quit` was read, and everything that was being sent is
-   * settled; or until nobody reads the output any more.
+   * settled, for which `/quit` and a signal leave five seconds; or until nobody reads the output
+   * any more.
    *
    * @returns Whether every command succeeded.
    */
   async run(): Promise<boolean> {
-    const { clock, node, mode, version, output, signal } = this.#options;
+    const { node, mode, version } = this.#options;
     this.#print(bannerText(node, mode, version, plainStyle));
     void this.#writeEvents();
-    const ended = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => ended.resolve(), { once: true });
-    if (signal.aborted) ended.resolve();
-    await Promise.race([this.#readCommands(), ended.promise, output.closed]);
-    await Promise.race([this.#sends.settled(), output.closed]);
-    await output.finish(clock, signal);
+    await untilEnded({
+      ...this.#options,
+      sends: this.#sends,
+      reading: this.#readCommands(),
+      report: (message) => this.#fail(message),
+    });
+    this.#presence?.close();
+    this.#log.close();
     return !this.#failed;
   }
 
+  /** Shows a line of the log on the screen, unless there are too many. */
+  log(line: string): void {
+    this.#log.add(line);
+  }
+
   #print(text: string): void {
-    this.#options.output.push(`${text}\n`);
+    const { columns, output } = this.#options;
+    output.push(`${columns === undefined ? text : wrap(text, (columns || DEFAULT_COLUMNS) - 1)}\n`);
   }
 
   #fail(message: string): void {
@@ -77,27 +98,32 @@ export class PlainInterface {
   async #writeEvents(): Promise<void> {
     const { node, output } = this.#options;
     for await (const event of node.events) {
-      this.#print(eventText(event, plainStyle));
+      const text = eventText(event, plainStyle);
+      const isPresence = event.type === "peer_up" || event.type === "peer_down";
+      if (isPresence && this.#presence !== undefined) this.#presence.add(text);
+      else this.#print(text);
       if (event.type === "peer_up") this.#onPeer?.();
       await output.ready();
     }
   }
 
-  async #readCommands(): Promise<void> {
+  /** @returns Whether the user asked to end. */
+  async #readCommands(): Promise<boolean> {
     const { read, output, signal } = this.#options;
     for await (const lines of inputLines(read)) {
       for (const input of lines) {
-        if (signal.aborted) return;
+        if (signal.aborted) return true;
         if ("refused" in input) {
           this.#fail(`Cannot read a command: ${input.refused}`);
           continue;
         }
         const command = parseCommand(input.line);
-        if (command.kind === "quit") return;
+        if (command.kind === "quit") return true;
         await this.#run(command);
         await (this.#sends.room() ?? output.ready());
       }
     }
+    return false;
   }
 
   async #run(command: Command): Promise<void> {

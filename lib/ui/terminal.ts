@@ -6,18 +6,21 @@ import { printable, printableName } from "../base/printable.ts";
 import { messageOf } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
 import { COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
+import { aborted, settleSends } from "./ending.ts";
 import { isIdentityCommand, runIdentityCommand } from "./identity_text.ts";
-import { PresenceNotices } from "./notices.ts";
+import { Keyboard } from "./keyboard.ts";
+import { BoundedNotices, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
 import { PendingSends } from "./pending_sends.ts";
 import type { Style } from "./style.ts";
 import { bannerText, eventText, peersText, sentText } from "./text.ts";
-import { wrap } from "./wrap.ts";
+import { DEFAULT_COLUMNS, wrap } from "./wrap.ts";
 
 const PROMPT = "> ";
-/** Where the terminal does not tell its width. */
-const DEFAULT_COLUMNS = 80;
 /** Lines that the arrow keys bring back. */
 const HISTORY = 500;
+/** When an end that takes its time is explained, in milliseconds. */
+const HINT_MS = 500;
+const HINT = "* waiting for messages that are being sent; Ctrl-C ends at once";
 
 /** What the terminal interface works with. */
 export interface TerminalInterfaceOptions {
@@ -27,15 +30,19 @@ export interface TerminalInterfaceOptions {
   /** The program's version. */
   readonly version: string;
   readonly style: Style;
-  /** Asks to end; what is being sent is still finished. */
-  readonly signal: AbortSignal;
+  /** Asks to end, as the user does here, too; what is being sent still gets five seconds. */
+  readonly stop: AbortController;
+  /** Called for Ctrl-C, which is no signal while the line editor reads the keys. */
+  readonly interrupt: () => void;
 }
 
 /** The interface for people: a prompt that stays whole while messages arrive above it. */
 export class TerminalInterface {
   readonly #options: TerminalInterfaceOptions;
   readonly #sends = new PendingSends();
-  readonly #notices: PresenceNotices;
+  readonly #presence: BoundedNotices;
+  readonly #log: BoundedNotices;
+  readonly #keyboard = new Keyboard();
   readonly #readline: Interface;
   #lines: string[] = [];
   /** Whether the line editor has ended; what comes then is shown without a prompt. */
@@ -43,9 +50,11 @@ export class TerminalInterface {
 
   constructor(options: TerminalInterfaceOptions) {
     this.#options = options;
-    this.#notices = new PresenceNotices(options.clock, (text) => this.print(text));
+    const print = (text: string) => this.print(text);
+    this.#presence = new BoundedNotices(options.clock, PRESENCE_BOUNDS, print);
+    this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
     this.#readline = createInterface({
-      input: process.stdin,
+      input: this.#keyboard.input,
       output: process.stdout,
       terminal: true,
       prompt: PROMPT,
@@ -54,45 +63,49 @@ export class TerminalInterface {
     });
   }
 
-  /** Runs until the user leaves and everything that was being sent is settled. */
+  /** Runs until the user leaves and what was being sent is settled, or has had five seconds. */
   async run(): Promise<void> {
-    const { node, mode, version, style, signal } = this.#options;
-    const ended = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => ended.resolve(), { once: true });
-    if (signal.aborted) ended.resolve();
-    this.#readline.on("SIGINT", () => ended.resolve());
+    const { clock, node, mode, version, style, stop, interrupt } = this.#options;
+    this.#readline.on("SIGINT", interrupt);
     this.#readline.on("close", () => {
       this.#closed = true;
-      ended.resolve();
+      stop.abort();
     });
-    let hasQuit = false;
     this.#readline.on("line", (line: string) => {
-      if (hasQuit) return; // pasted behind it
+      if (stop.signal.aborted) return; // pasted behind the end
       const command = parseCommand(line);
-      if (command.kind === "quit") {
-        hasQuit = true;
-        return ended.resolve();
-      }
+      if (command.kind === "quit") return stop.abort();
       this.#run(command);
       this.#readline.prompt();
     });
     // A terminal that was closed: without this, writing to it would end the program before it has
     // said goodbye.
-    process.stdout.on("error", () => ended.resolve());
+    process.stdout.on("error", () => stop.abort());
     process.stdout.write(`${bannerText(node, mode, version, style)}\n`);
+    using keyboard = this.#keyboard;
+    keyboard.attach(this.#readline);
     this.#readline.prompt();
     void this.#writeEvents();
-    await ended.promise;
-    this.#notices.close();
-    await this.#sends.settled();
+    await aborted(stop.signal);
+    const cancelHint = clock.after(HINT_MS, () => this.print(style.dim(HINT)));
+    const problem = await settleSends(clock, this.#sends, stop.signal);
+    cancelHint();
+    this.#presence.close();
+    this.#log.close();
+    if (problem !== undefined) this.print(style.warning(problem));
     this.#flush();
     this.#readline.close();
     process.stdout.write("\n");
   }
 
+  /** Shows a line of the log, unless there are too many. */
+  log(line: string): void {
+    this.#log.add(line);
+  }
+
   /** Puts a line above the prompt; what is typed there stays. */
   print(text: string): void {
-    this.#lines.push(wrap(text, (process.stdout.columns ?? DEFAULT_COLUMNS) - 1));
+    this.#lines.push(wrap(text, (process.stdout.columns || DEFAULT_COLUMNS) - 1));
     // What arrives in the same turn is drawn at once.
     if (this.#lines.length === 1) setImmediate(() => this.#flush());
   }
@@ -115,7 +128,7 @@ export class TerminalInterface {
     const { node, style } = this.#options;
     for await (const event of node.events) {
       const text = eventText(event, style);
-      if (event.type === "peer_up" || event.type === "peer_down") this.#notices.add(text);
+      if (event.type === "peer_up" || event.type === "peer_down") this.#presence.add(text);
       else this.print(text);
       // A terminal that is slower than the peers makes them wait.
       if (process.stdout.writableNeedDrain) {

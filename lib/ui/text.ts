@@ -9,6 +9,7 @@ import type {
   PeerTrust,
 } from "../node.ts";
 import { formatAddress } from "../wire/address.ts";
+import { likelyColumns } from "./columns.ts";
 import { quoteTarget } from "./commands.ts";
 import { identityText, trustMark } from "./identity_text.ts";
 import type { Style } from "./style.ts";
@@ -83,9 +84,11 @@ export function peersText(node: Pick<Node, "peers" | "trustOf">, style: Style): 
       index === 0 ? trustText(node.trustOf(peer)) : "",
     ])
   );
-  const widths = [0, 1, 2, 4].map((column) => Math.max(...rows.map((row) => columns(row[column]))));
+  const widths = [0, 1, 2, 4].map((column) =>
+    Math.max(...rows.map((row) => likelyColumns(row[column])))
+  );
   const lines = rows.map(([label, address, via, since, trust]) => {
-    const padding = " ".repeat(widths[0] - columns(label));
+    const padding = " ".repeat(widths[0] - likelyColumns(label));
     return `  ${style.name(label)}${padding}  ${address.padEnd(widths[1])}  ` +
       `${via.padEnd(widths[2])}  ${trust.padEnd(widths[3])}  ${style.dim(since)}`.trimEnd();
   });
@@ -156,17 +159,4 @@ function bootstrapText(state: BootstrapState, url: string, reason?: string): str
       return `out of reach: the bootstrap server ${printable(url)}` +
         `${reason ? ` (${printable(reason)})` : ""}; trying again`;
   }
-}
-
-/** Columns of a terminal that text takes: wide East Asian characters and emoji take two. */
-function columns(text: string): number {
-  let width = 0;
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    width +=
-      /\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u
-          .test(segment)
-        ? 2
-        : 1;
-  }
-  return width;
 }

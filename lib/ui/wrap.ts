@@ -1,10 +1,11 @@
+import { mostColumns } from "./columns.ts";
+
+/** Where the terminal does not tell its width, or says 0. */
+export const DEFAULT_COLUMNS = 80;
 /** What the rows of a line begin with after its first, so that none of them can pose as a line. */
 const INDENT = "    ";
 /** On a narrower terminal rows are as long as on this one, and the terminal breaks them. */
 const MIN_WIDTH = 20;
-
-/** Scripts whose characters take one column on every terminal; others may take two. */
-const NARROW = /^[\u0020-\u02ff\u0370-\u052f]$/;
 
 /**
  * Breaks lines at the terminal's width, between words where it can, and moves what follows to the
@@ -31,7 +32,7 @@ function wrapLine(line: string, width: number): string {
       wrapped += token;
       continue;
     }
-    const size = columnsOf(token);
+    const size = mostColumns(token);
     if (column + size <= width) {
       wrapped += token;
       column += size;
@@ -41,17 +42,11 @@ function wrapLine(line: string, width: number): string {
       const fitsRow = INDENT.length + size <= width;
       if (fitsRow) breakRow();
       for (const character of token) {
-        if (column + columnsOf(character) > width) breakRow();
+        if (column + mostColumns(character) > width) breakRow();
         wrapped += character;
-        column += columnsOf(character);
+        column += mostColumns(character);
       }
     }
   }
   return wrapped;
-}
-
-function columnsOf(text: string): number {
-  let columns = 0;
-  for (const character of text) columns += NARROW.test(character) ? 1 : 2;
-  return columns;
 }

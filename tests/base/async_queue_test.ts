@@ -103,3 +103,38 @@ Deno.test("producers wait by the weight of what is there, where items weigh diff
   await room;
   assert.equal(queue.ready(), undefined);
 });
+
+Deno.test("producers that wait are woken one after the other, in order, while there is room", async () => {
+  const queue = new AsyncQueue<number>(100, (item) => item);
+  queue.push(100);
+  const woken: number[] = [];
+  for (let producer = 0; producer < 5; producer++) {
+    queue.ready()!.then(() => {
+      woken.push(producer);
+      queue.push(60);
+    });
+  }
+  await queue.next();
+  await settle(20);
+  assert.deepEqual(woken, [0, 1], "the second one fills it");
+  const late = queue.ready();
+  assert.ok(late);
+  late.then(() => woken.push(99));
+  await queue.next();
+  await settle(20);
+  assert.deepEqual(woken, [0, 1, 2]);
+  for (let at = 0; at < 4; at++) {
+    await queue.next();
+    await settle(20);
+  }
+  assert.deepEqual(woken, [0, 1, 2, 3, 4, 99]);
+});
+
+Deno.test("producers that wait and push nothing leave no consumer waiting", async () => {
+  const queue = new AsyncQueue<string>(1);
+  queue.push("first");
+  for (let producer = 0; producer < 50; producer++) void queue.ready()!;
+  queue.ready()!.then(() => queue.push("second"));
+  assert.equal((await queue.next()).value, "first");
+  assert.equal((await queue.next()).value, "second");
+});

@@ -13,7 +13,7 @@ async function load(
 ) {
   const tried: string[] = [];
   const loaded = await loadConfiguration({
-    cwd: "/work/here",
+    cwd: "/home/u/here",
     windows: false,
     ...options,
     env: (name) => env[name],
@@ -31,7 +31,7 @@ const named = (name: string) => `peer.nickname = "${name}"`;
 const refusal = (message: string | RegExp) => ({ name: "InvalidInputError", message });
 
 Deno.test("the file that the user names is the only one looked for", async () => {
-  const files = { "/work/here/x.toml": named("x"), "/work/here/parlance.toml": named("here") };
+  const files = { "/home/u/here/x.toml": named("x"), "/home/u/here/parlance.toml": named("here") };
   assert.equal((await load(files, { path: "x.toml" })).nickname, "x");
   const { tried, path } = await load({ "/etc/y": "" }, { path: "/etc/y" });
   assert.deepEqual(tried, ["/etc/y"]);
@@ -40,7 +40,7 @@ Deno.test("the file that the user names is the only one looked for", async () =>
 
 Deno.test("a named file that is not there is an error that says so", async () => {
   await assert.rejects(
-    load({ "/work/here/parlance.toml": "" }, { path: "gone.toml" }),
+    load({ "/home/u/here/parlance.toml": "" }, { path: "gone.toml" }),
     refusal("Cannot load gone.toml: there is no such file; --generate-config FILE writes one"),
   );
 });
@@ -48,7 +48,7 @@ Deno.test("a named file that is not there is an error that says so", async () =>
 Deno.test("the working directory goes before the user's configuration directory", async () => {
   const env = { XDG_CONFIG_HOME: "/xdg", HOME: "/home/a" };
   const xdg = "/xdg/parlance/parlance.toml";
-  const here = "/work/here/parlance.toml";
+  const here = "/home/u/here/parlance.toml";
   assert.equal((await load({ [here]: named("h"), [xdg]: named("x") }, { env })).nickname, "h");
   const second = await load({ [xdg]: named("x") }, { env });
   assert.equal(second.nickname, "x");
@@ -61,7 +61,7 @@ Deno.test("without any file the defaults hold", async () => {
   assert.deepEqual(configuration, DEFAULT_CONFIGURATION);
   assert.equal(path, undefined);
   assert.deepEqual(tried, [
-    "/work/here/parlance.toml",
+    "/home/u/here/parlance.toml",
     "/home/a/.config/parlance/parlance.toml",
   ]);
 });
@@ -86,7 +86,7 @@ Deno.test("the user's configuration directory is found as the system has it", as
 });
 
 Deno.test("a file that is there and cannot be read is an error, named or not", async () => {
-  const here = "/work/here/parlance.toml";
+  const here = "/home/u/here/parlance.toml";
   for (
     const [error, reason] of [
       [new Deno.errors.IsADirectory(), "it is a directory; name a file"],
@@ -102,7 +102,7 @@ Deno.test("a file that is there and cannot be read is an error, named or not", a
 });
 
 Deno.test("a file that is not UTF-8 is refused, a byte order mark is not", async () => {
-  const here = "/work/here/parlance.toml";
+  const here = "/home/u/here/parlance.toml";
   const utf16 = new Uint8Array([0xff, 0xfe, 0x5b, 0]);
   for (const bytes of [utf16, new Uint8Array([0x23, 0xc3])]) {
     await assert.rejects(
@@ -119,7 +119,7 @@ Deno.test("a file that is not UTF-8 is refused, a byte order mark is not", async
 
 Deno.test("an error calls the file what the user calls it", async () => {
   const bad = "[network]\nmode = 1";
-  const files = { "/work/here/a/b.toml": bad, "/x/parlance/parlance.toml": bad };
+  const files = { "/home/u/here/a/b.toml": bad, "/x/parlance/parlance.toml": bad };
   await assert.rejects(load(files, { path: "a/b.toml" }), refusal(/^Cannot load a\/b\.toml:2:8: /));
   await assert.rejects(
     load(files, { env: { XDG_CONFIG_HOME: "/x" } }),

@@ -259,3 +259,60 @@ Deno.test("reading waits for as long as no more events are welcome", async () =>
   await lans.clock.advance(0);
   assert.deepEqual(alice.names(), ["p1", "p2", "p3"]);
 });
+
+Deno.test("nobody times out because the user is slow, and whoever is gone does so later", async () => {
+  await using lans = new Lans();
+  let wait: PromiseWithResolvers<void> | undefined;
+  const { events, names } = await lans.start(lans.host(device("10.0.0.1")), "alice", {
+    ready: () => wait?.promise,
+  });
+  const socket = lans.host(device("10.0.0.2")).lan.open("10.0.0.2");
+  const bob = { type: "announce", nickname: "bob", tcp_port: 5001 };
+  const carol = { type: "announce", nickname: "carol", tcp_port: 5002 };
+  for (const datagram of [bob, carol]) await say(socket, datagram);
+  await lans.clock.advance(1000);
+  assert.deepEqual(events(), ["up bob", "up carol"]);
+  wait = Promise.withResolvers();
+  await say(socket, carol);
+  await lans.clock.advance(60_000);
+  assert.deepEqual(events(), [], "while it waits");
+  wait.resolve();
+  wait = undefined;
+  await lans.clock.advance(14_000);
+  assert.deepEqual(events(), [], "until both could announce again");
+  await say(socket, bob);
+  await lans.clock.advance(6000);
+  assert.deepEqual(events(), ["down carol timeout"]);
+  assert.deepEqual(names(), ["bob"]);
+});
+
+Deno.test("many short waits for a slow user count as one long one, and a short one for nothing", async () => {
+  await using lans = new Lans();
+  let wait: PromiseWithResolvers<void> | undefined;
+  const { events } = await lans.start(lans.host(device("10.0.0.1")), "alice", {
+    ready: () => wait?.promise,
+  });
+  const socket = lans.host(device("10.0.0.2")).lan.open("10.0.0.2");
+  const bob = { type: "announce", nickname: "bob", tcp_port: 5001 };
+  const carol = { type: "announce", nickname: "carol", tcp_port: 5002 };
+  const slow = async (times: number) => {
+    for (let at = 0; at < times; at++) {
+      wait = Promise.withResolvers();
+      await say(socket, carol);
+      await lans.clock.advance(500);
+      wait.resolve();
+    }
+    wait = undefined;
+  };
+  await say(socket, bob);
+  await lans.clock.advance(1);
+  await slow(1);
+  assert.deepEqual(events(), ["up bob", "up carol"]);
+  await lans.clock.advance(12_000);
+  await slow(8); // bob's announces may have been among what was not read
+  await lans.clock.advance(8000);
+  assert.deepEqual(events(), []);
+  await slow(1);
+  await lans.clock.advance(8000);
+  assert.deepEqual(events(), ["down bob timeout"]);
+});

@@ -55,7 +55,9 @@ export class RegistryModel {
       } else if (instance !== undefined) {
         if (peer.instance !== instance) continue;
       } else if (id !== undefined) continue;
-      if (id === undefined && instance === undefined) this.#remove(peer, isHere);
+      const isFirst = (id !== undefined || instance !== undefined) &&
+        peer.addresses[0].host === host;
+      if (!isFirst) this.#remove(peer, isHere);
       else {
         this.#remove(peer, ({ via, run }) => {
           return via === "lan" && (!instance || !run || run === instance);
@@ -114,10 +116,12 @@ export class RegistryModel {
     const isOlder = ({ run }: ModelAddress) => run !== undefined && run !== peer.instance;
     const current = peer.addresses.filter((one) => !isOlder(one));
     const older = peer.addresses.filter(isOlder);
-    peer.addresses = [current, older].flatMap((some) => [
-      ...some.filter(({ via }) => via === "lan"),
-      ...some.filter(({ via }) => via !== "lan"),
-    ]);
+    peer.addresses = [current, older].flatMap((some) =>
+      peer.id === undefined ? some : [
+        ...some.filter(({ via }) => via === "lan"),
+        ...some.filter(({ via }) => via !== "lan"),
+      ]
+    );
   }
 
   #match({ id, instance, nickname, address }: LanSighting): ModelPeer | undefined {

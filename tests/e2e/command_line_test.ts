@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { userInfo } from "node:os";
 import { type ProgramOptions, startPlainClient } from "../support/program.ts";
 
 /** Runs the client to its end without any input. */
@@ -128,4 +129,10 @@ Deno.test("a port that is taken is named", async () => {
   const { code, err } = await outcome({ args });
   assert.notEqual(code, 0);
   assert.ok(err.includes(port), err);
+});
+
+Deno.test("the system user's name is the nickname where no variable tells it", async () => {
+  const { code, out, err } = await outcome({ args: ["--interface", "127.0.0.1"] });
+  assert.equal(code, 0, err);
+  assert.ok(out.includes(`you are ${userInfo().username},`), out);
 });

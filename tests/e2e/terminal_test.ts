@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { announce, flood } from "../support/hostile_datagrams.ts";
 import { line, writeAll } from "../support/hostile_lines.ts";
 import { startClient, startSupport } from "../support/program.ts";
 import { sessionTest } from "../support/sessions.ts";
@@ -116,6 +117,23 @@ friendTest(
 );
 
 Deno.test({
+  name: "a pasted message of 20,000 characters arrives whole",
+  ignore,
+  async fn() {
+    const [alice, bob] = [unique("alice"), unique("bob")];
+    await using terminal = start(alice);
+    await using friend = startClient(bob, { args: LOOPBACK });
+    await friend.waitFor({ event: "peer_up", nickname: alice });
+    await terminal.waitForOutput(new RegExp(`${bob} is here`));
+    const content = "paste-\u00fc-\ud83d\ude00 ".repeat(2000).trim();
+    await terminal.type(`/send ${bob} ${content}\r`);
+    await friend.waitFor({ event: "message", from: alice, content });
+    await terminal.type("/quit\r");
+    await terminal.exited();
+  },
+});
+
+Deno.test({
   name: "a terminal lists the peers with where they are and how they were found",
   ignore,
   async fn() {
@@ -149,6 +167,42 @@ Deno.test({
     await terminal.type("\x03");
     await friend.waitFor({ event: "peer_down", nickname: alice, reason: "goodbye" });
     await terminal.exited();
+  },
+});
+
+/** Announces a peer whose port answers nobody; returns when the terminal shows it. */
+async function addSilentPeer(terminal: Terminal, nickname: string): Promise<Disposable> {
+  const resources = new DisposableStack();
+  // Nobody accepts here: when the system's queue is full, it drops further attempts.
+  const listener = resources.use(Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 }));
+  const { port } = listener.addr as Deno.NetAddr;
+  for (let isFull = false; !isFull;) {
+    const attempt = Deno.connect({ hostname: "127.0.0.1", port, signal: AbortSignal.timeout(300) });
+    isFull = await attempt.then((connection) => {
+      resources.use(connection);
+      return false;
+    }, () => true);
+  }
+  await flood(1000, 0.001, () => announce({ nickname, tcp_port: port }), "127.0.0.1");
+  await terminal.waitForScreen(nickname, (rows) => rows.some((row) => row.includes(nickname)));
+  return resources;
+}
+
+Deno.test({
+  name: "a second Ctrl-C ends at once although a message is still on its way, and says goodbye",
+  ignore,
+  async fn() {
+    const [alice, bob, eve] = [unique("alice"), unique("bob"), unique("eve")];
+    await using terminal = start(alice);
+    await using friend = startClient(bob, { args: LOOPBACK });
+    await friend.waitFor({ event: "peer_up", nickname: alice });
+    using _silent = await addSilentPeer(terminal, eve);
+    await terminal.type(`/send ${eve} hello\r\x03`);
+    await terminal.waitForOutput(/waiting for messages that are being sent; Ctrl-C ends at once/);
+    await terminal.type("\x03");
+    // Had it waited for the message, the status would be 0.
+    assert.equal((await terminal.exited()).code, 130, terminal.output);
+    await friend.waitFor({ event: "peer_down", nickname: alice, reason: "goodbye" });
   },
 });
 

@@ -231,12 +231,12 @@ Deno.test("a thousand idle connections keep no new sender out", async () => {
     const from = addHost(network, `10.1.0.${host}`);
     for (let at = 0; at < 128; at++) await dial(from);
   }
-  await clock.advance(100);
+  await clock.advance(2500);
   assert.equal(inbound.connections, 1024);
   for (const address of ["10.0.0.2", "10.0.0.3"]) {
     const stream = await dial(addHost(network, address));
     await write(stream, line(address));
-    await clock.advance(100);
+    await clock.advance(2500);
   }
   assert.deepEqual(contents(), ["10.0.0.2", "10.0.0.3"]);
   assert.equal(inbound.connections, 1024);
@@ -256,7 +256,9 @@ Deno.test("a host that opens too many connections loses its own longest idle one
   await write(streams[0], line("in use"));
   await settle();
   for (let at = 0; at < 10; at++) streams.push(await dial(greedy));
-  await clock.advance(100);
+  await clock.advance(1900);
+  assert.deepEqual(refusals.totals(), {}, "none has been idle for long");
+  await clock.advance(400);
   assert.equal(inbound.connections, 129);
   assert.equal(refusals.count("connections above the limit of 128 per host"), 10);
   await write(streams[0], line("kept"));
@@ -269,18 +271,73 @@ Deno.test("a host that opens too many connections loses its own longest idle one
 });
 
 Deno.test("a burst of short connections of one host loses nothing", async () => {
-  const { network, contents, refusals, inbound } = start();
+  const { clock, network, contents, refusals, inbound } = start();
   const host = addHost(network, "10.0.0.2");
   const streams: Stream[] = [];
   for (let at = 0; at < 3000; at++) streams.push(await dial(host));
-  await settle();
+  await clock.advance(1500); // a sender that shares its processor with many others
   for (const [at, stream] of streams.entries()) {
     await write(stream, line(String(at)));
     stream.close();
+    if (at % 100 === 0) await clock.advance(100);
   }
   await settle(40);
   assert.deepEqual(contents(), streams.map((_, at) => String(at)));
   assert.deepEqual(refusals.totals(), {});
+  await inbound[Symbol.asyncDispose]();
+});
+
+Deno.test("a burst of short connections loses nothing to a consumer who is slow for minutes", async () => {
+  const { clock, network, contents, gate, refusals, inbound } = start();
+  const host = addHost(network, "10.0.0.2");
+  gate.close();
+  for (let at = 0; at < 3000; at++) {
+    const stream = await dial(host);
+    await write(stream, line(String(at)));
+    stream.close();
+  }
+  await clock.advance(300_000);
+  assert.deepEqual(contents(), []);
+  gate.open();
+  await clock.advance(200);
+  assert.deepEqual(contents(), Array.from({ length: 3000 }, (_, at) => String(at)));
+  assert.deepEqual(refusals.totals(), {});
+  await inbound[Symbol.asyncDispose]();
+  assert.equal(clock.waiting, 0);
+});
+
+Deno.test("hosts that keep all connections busy keep a host with none out for seconds only", async () => {
+  const { clock, network, contents, inbound } = start();
+  const busy: Stream[] = [];
+  for (let host = 0; host < 8; host++) {
+    const from = addHost(network, `10.1.0.${host}`);
+    for (let at = 0; at < 128; at++) busy.push(await dial(from));
+  }
+  await settle();
+  const honest = await dial(addHost(network, "10.0.0.2"));
+  await write(honest, line("at last"));
+  for (let second = 0; second < 3; second++) {
+    for (const stream of busy) void stream.write(encoder.encode(" ")).catch(() => {});
+    await clock.advance(1000);
+  }
+  assert.deepEqual(contents(), ["at last"]);
+  assert.equal(inbound.connections, 1024);
+  await inbound[Symbol.asyncDispose]();
+});
+
+Deno.test("a host whose connections all wait for room keeps another out for seconds only", async () => {
+  const { clock, network, contents, refusals, inbound } = start();
+  const hostile = addHost(network, "10.0.0.66");
+  const busy: Stream[] = [];
+  for (let at = 0; at < 128 + 1500; at++) busy.push(await dial(hostile));
+  const honest = await dial(addHost(network, "10.0.0.2"));
+  await write(honest, line("at last"));
+  for (let second = 0; second < 6; second++) {
+    for (const stream of busy) void stream.write(encoder.encode(" ")).catch(() => {});
+    await clock.advance(1000);
+  }
+  assert.deepEqual(contents(), ["at last"]);
+  assert.equal(refusals.count("connections that wait above the limit of 1024"), 1024);
   await inbound[Symbol.asyncDispose]();
 });
 
@@ -447,4 +504,28 @@ Deno.test("the end closes the listener and every connection, even while acceptin
   await settle();
   await failing.inbound[Symbol.asyncDispose]();
   assert.equal(failing.clock.waiting, 0);
+});
+
+Deno.test("a web page that posts messages is cut off", async () => {
+  const { network, contents, refusals, inbound } = start();
+  const host = addHost(network, "10.0.0.2");
+  const headers = "Host: 10.0.0.1:7\r\nContent-Type: text/plain\r\n\r\n";
+  const requests = [
+    `POST / HTTP/1.1\r\n${headers}${line("posted")}`,
+    `GET /?${encodeURIComponent(line("asked"))} HTTP/1.0\n${line("behind")}`,
+    `POST /${"x".repeat(MIB)} HTTP/1.1\r\n${headers}${line("behind a long address")}`,
+  ];
+  for (const request of requests) {
+    const stream = await dial(host);
+    await write(stream, request).catch(() => {}); // cut off in the middle
+    await settle();
+    assert.equal(inbound.connections, 0);
+  }
+  assert.deepEqual(contents(), []);
+  assert.deepEqual(refusals.totals(), { "HTTP request": 3 });
+  const honest = await dial(host);
+  await write(honest, line("hello") + "GET / HTTP/1.1\n" + line("later"));
+  await settle();
+  assert.deepEqual(contents(), ["hello", "later"], "only a first line tells");
+  await inbound[Symbol.asyncDispose]();
 });

@@ -299,6 +299,27 @@ Deno.test("quit and the end of the input finish what is being sent", async () =>
   }
 });
 
+Deno.test("a peer that takes nothing delays the end that was asked for by five seconds", async () => {
+  for (const way of ["quit", "signal"]) {
+    const { world, alice, bob, keyboard, stop, run, events } = await start();
+    alice.send = () => new Promise(() => {});
+    keyboard.type('{"command":"send","to":"bob","content":"one"}\n');
+    await settle();
+    if (way === "quit") keyboard.type('{"command":"quit"}\n');
+    else stop.abort();
+    await world.clock.advance(4999);
+    assert.equal(run.state, "waiting", way);
+    await world.clock.advance(1);
+    assert.equal(run.state, "sent", way);
+    assert.match(
+      String(events("error").at(-1)?.message),
+      /^Gave up 1 message .* after waiting 5 s; /,
+    );
+    await alice[Symbol.asyncDispose]();
+    await bob.node[Symbol.asyncDispose]();
+  }
+});
+
 Deno.test("a signal that came before the start ends it at once", async () => {
   const world = new World();
   const node = await world.start("alice");

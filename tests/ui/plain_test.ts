@@ -6,7 +6,7 @@ import { settle } from "../support/fake_clock.ts";
 import { Keyboard, Paper, until } from "./driven.ts";
 
 /** A program that alice drives from a pipe. */
-async function start(world = new World()) {
+async function start(world = new World(), columns?: number) {
   const node = await world.start("alice");
   const keyboard = new Keyboard();
   const paper = new Paper();
@@ -19,6 +19,7 @@ async function start(world = new World()) {
     announceIntervalMs: 5000,
     read: keyboard.read,
     output: paper.output,
+    columns,
     signal: stop.signal,
   }).run();
   await settle();
@@ -108,6 +109,34 @@ Deno.test("messages, arrivals and departures are lines of text, made harmless", 
   await close(node);
 });
 
+Deno.test("on a screen lines are wrapped, and comings and goings bounded; a pipe gets all", async () => {
+  for (const columns of [40, undefined]) {
+    const { world, node, keyboard, paper, running } = await start(new World(), columns);
+    const bob = await world.start("bob");
+    await world.clock.advance(250);
+    await bob.send("alice", "hi".padEnd(100) + "[10:00:00] root: fake");
+    const others = [];
+    for (let at = 0; at < 30; at++) others.push(await world.start(`eve ${at}`));
+    await world.clock.advance(500);
+    const rows = paper.lines.slice(3);
+    const arrivals = rows.filter((row) => row.includes(" is here ("));
+    if (columns === undefined) {
+      assert.equal(arrivals.length, 31);
+      assert.ok(rows.some((row) => row.endsWith(" [10:00:00] root: fake")));
+    } else {
+      assert.ok(arrivals.length < 24, `${arrivals.length} arrivals`);
+      for (const row of paper.lines) assert.ok(row.length < columns, row);
+      assert.ok(rows.some((row) => row.startsWith("    ") && row.includes("root: fake")));
+      await world.clock.advance(2000);
+      assert.match(paper.text, /more peers came or went/);
+    }
+    keyboard.end();
+    await running;
+    await close(node, bob, ...others);
+    assert.equal(world.clock.waiting, 0);
+  }
+});
+
 Deno.test("mistakes are told, the rest is done, and the exit status is that of a failure", async () => {
   const { node, keyboard, paper, running } = await start();
   keyboard.type("hello\n\n/nonsense \x1b[2J\n/send\n/help\n");
@@ -149,6 +178,33 @@ Deno.test("quit and the end of the input finish what is being sent", async () =>
     const closing = close(node, bob.node);
     await world.clock.advance(1000);
     await closing;
+  }
+});
+
+Deno.test("a peer that takes nothing delays the end that was asked for by five seconds", async () => {
+  for (const way of ["/quit", "signal", "end, then a signal"]) {
+    const { world, node, keyboard, paper, stop, run, running } = await start();
+    const bob = await world.start("bob");
+    await world.clock.advance(250);
+    node.send = () => new Promise(() => {});
+    keyboard.type("/send bob one\n/send bob two\n");
+    await settle();
+    if (way === "/quit") keyboard.type("/quit\n");
+    if (way.startsWith("end")) {
+      keyboard.end();
+      // A script that ends its input has not asked to give anything up.
+      await world.clock.advance(60_000);
+      assert.equal(run.state, "waiting", way);
+    }
+    if (way.endsWith("signal")) stop.abort();
+    await world.clock.advance(4999);
+    assert.equal(run.state, "waiting", way);
+    await world.clock.advance(1);
+    assert.equal(run.state, "sent", way);
+    assert.equal(await running, false, "the exit status tells that something failed");
+    assert.match(paper.lines.at(-1)!, /^Gave up 2 messages .* after waiting 5 s; /);
+    await close(node, bob);
+    assert.equal(world.clock.waiting, 0);
   }
 });
 
