@@ -88,6 +88,8 @@ export class Sessions implements AsyncDisposable {
   readonly #live = new Set<Session>();
   readonly #waiting = new Map<Session, PromiseWithResolvers<void>>();
   readonly #halfOpen: HalfOpen;
+  /** Set while more is not welcome. */
+  #full: Promise<void> | undefined;
   readonly #stop = new AbortController();
 
   constructor(options: SessionsOptions) {
@@ -118,6 +120,15 @@ export class Sessions implements AsyncDisposable {
 
   /** Takes an incoming connection that begins a TLS handshake. */
   async accept(stream: Stream): Promise<void> {
+    // What a session begins with is for the user, too: strangers must not pile it up.
+    this.#full ??= this.#options.ready()?.then(() => this.#full = undefined);
+    if (this.#full !== undefined) {
+      this.#options.refusals.add(
+        "connection while too much waits for the user",
+        () => formatAddress(stream.remote),
+      );
+      return stream.close();
+    }
     using place = this.#halfOpen.enter(stream);
     let id: PeerId | undefined;
     try {

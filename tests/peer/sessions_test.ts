@@ -359,3 +359,47 @@ Deno.test("a peer that takes sessions only to end them is dialled less and less 
   listener.close();
   await alice[Symbol.asyncDispose]();
 });
+
+Deno.test("nobody new is let in while too much waits for the user, and everybody afterwards", async () => {
+  const world = memoryWorld();
+  const { alice, bob } = couple(world);
+  alice.room = Promise.withResolvers();
+  const send = bob.say(alice.id, "hi");
+  await settle();
+  assert.ok(send.state instanceof ConnectError, String(send.state));
+  assert.deepEqual([alice.established.length, alice.heard.length], [0, 0]);
+  alice.room.resolve();
+  alice.room = undefined;
+  await settle();
+  const again = bob.say(alice.id, "hi");
+  await settle();
+  assert.equal(again.state, "sent");
+  await alice[Symbol.asyncDispose]();
+  await bob[Symbol.asyncDispose]();
+});
+
+Deno.test("a peer whose numbers were forgotten for 10,000 others does not get old ones again", async () => {
+  const world = memoryWorld();
+  const { alice, bob } = couple(world);
+  const first = alice.say(bob.id, "first");
+  await settle();
+  assert.equal(first.state, "sent");
+  const peer = alice.announced.get(bob.id)!;
+  alice.announced.clear();
+  bob.announced.clear();
+  world.network.cut(bob.host);
+  await world.clock.advance(5000);
+  const nowhere = { hostname: "10.0.0.2", port: 9 };
+  const strangers = Array.from({ length: 10_000 }, (_, index) => idOf(index + 10));
+  await Promise.all(strangers.map(async (id) => {
+    alice.meet({ id, nickname: "stranger", address: nowhere });
+    await assert.rejects(alice.sessions.send(alice.announced.get(id)!, id, "hi", 1));
+  }));
+  alice.announced.set(bob.id, peer);
+  const second = alice.say(bob.id, "second");
+  await settle();
+  assert.equal(second.state, "sent");
+  assert.deepEqual(bob.heard, ["first", "second"]);
+  await alice[Symbol.asyncDispose]();
+  await bob[Symbol.asyncDispose]();
+});
