@@ -86,11 +86,18 @@ export async function secure(stream: Stream, options: TlsOptions): Promise<Strea
     return secured;
   } catch (error) {
     secured.close();
-    throw error instanceof Error ? error : new Error(messageOf(error));
+    throw explained(error);
   } finally {
     cancel();
     signal?.removeEventListener("abort", onAbort);
   }
+}
+
+/** The runtime calls a wrong signature of the handshake by the name of what it was told to allow. */
+function explained(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(messageOf(error));
+  if ((error as { code?: unknown }).code !== "DEPTH_ZERO_SELF_SIGNED_CERT") return error;
+  return new Error("the other side did not prove the key of its certificate", { cause: error });
 }
 
 /** The bytes of a stream as the runtime's TLS wants them. */
