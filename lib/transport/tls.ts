@@ -104,6 +104,9 @@ function explained(error: unknown): Error {
 class StreamDuplex extends Duplex {
   readonly #stream: Stream;
   readonly #buffer = new Uint8Array(READ_BUFFER);
+  #isHeld = false;
+  /** Whether enough is decrypted and not read yet. */
+  isFull: () => boolean = () => false;
   /** Why writing failed: the runtime's TLS reports such writes as done. */
   failure: Error | undefined;
 
@@ -113,6 +116,19 @@ class StreamDuplex extends Duplex {
   }
 
   override _read(): void {
+    // The runtime's TLS decrypts whatever it gets, read or not: it gets no more than is read.
+    if (this.isFull()) this.#isHeld = true;
+    else this.#readOn();
+  }
+
+  /** Reads on if it waits for {@linkcode isFull}. */
+  drained(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#readOn();
+  }
+
+  #readOn(): void {
     this.#stream.read(this.#buffer).then(
       // A copy, since the next read comes before this one was decrypted.
       (count) => this.push(count === null ? null : Buffer.from(this.#buffer.slice(0, count))),
@@ -169,6 +185,7 @@ class TlsStream implements Stream {
   ) {
     this.local = below.local;
     this.remote = below.remote;
+    duplex.isFull = () => socket.readableLength >= READ_BUFFER;
     socket.on("readable", () => this.#wake?.());
     socket.on("end", () => {
       this.#ended = true;
@@ -187,7 +204,10 @@ class TlsStream implements Stream {
   async read(buffer: Uint8Array): Promise<number | null> {
     if (buffer.length === 0) return 0;
     while (true) {
-      this.#rest ??= this.socket.read() ?? undefined;
+      if (this.#rest === undefined) {
+        this.#rest = this.socket.read() ?? undefined;
+        this.duplex.drained();
+      }
       if (this.#rest !== undefined) return this.#take(buffer);
       if (this.#ended) return null;
       if (this.#error !== undefined) throw this.#error;
