@@ -186,6 +186,8 @@ export class Node implements AsyncDisposable {
   #sessions: Sessions | undefined;
   /** Identities that were warned of in this run. */
   readonly #warned = new Set<string>();
+  /** Known peers that discovery has lost while there was a session with them. */
+  readonly #gone = new Map<PeerId, Peer>();
 
   private constructor(options: NodeOptions, environment: NodeEnvironment, listener: Listener) {
     const { clock, log, transport } = environment;
@@ -260,6 +262,9 @@ export class Node implements AsyncDisposable {
       // Somebody else who takes the nickname, too, does not make it ambiguous.
       const [known] = this.#registry.named(target).filter((peer) => this.#trust!.isKnown(peer));
       if (known !== undefined) return known;
+      // Anybody can say goodbye in another's name, but not end a session.
+      const gone = this.#gone.get(this.#known.byNickname(target)?.id ?? "" as PeerId);
+      if (gone?.nickname === target && this.isConnected(gone)) return gone;
     }
     return resolveTarget(this.#registry, target);
   }
@@ -468,10 +473,12 @@ export class Node implements AsyncDisposable {
         ready: () => this.#events.ready(),
         onMessage: (message, session) => this.#onSessionMessage(message, session),
         onEstablished: (session) => this.#onEstablished(session),
-        onEnded: (session, reason) =>
+        onEnded: (session, reason) => {
+          this.#gone.delete(session.peerId);
           this.#environment.log.info(
             `Session with ${session.peerHello.nickname} (${session.peerId}) ended: ${reason}`,
-          ),
+          );
+        },
         onImpostor: (message) => this.#events.push({ type: "problem", message }),
       }),
     );
@@ -548,7 +555,13 @@ export class Node implements AsyncDisposable {
   }
 
   #onPresence(event: PresenceEvent): void {
-    if (event.type === "peer_down") this.#outbound.forget(event.peer.key);
+    if (event.type === "peer_down") {
+      const { peer } = event;
+      this.#outbound.forget(peer.key);
+      if (peer.id !== undefined && this.#trust?.isKnown(peer) && this.isConnected(peer)) {
+        this.#gone.set(peer.id, peer);
+      }
+    }
     this.#events.push(event);
   }
 }

@@ -86,17 +86,27 @@ export async function secure(stream: Stream, options: TlsOptions): Promise<Strea
     return secured;
   } catch (error) {
     secured.close();
-    throw error instanceof Error ? error : new Error(messageOf(error));
+    throw explained(error);
   } finally {
     cancel();
     signal?.removeEventListener("abort", onAbort);
   }
 }
 
+/** The runtime calls a wrong signature of the handshake by the name of what it was told to allow. */
+function explained(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(messageOf(error));
+  if ((error as { code?: unknown }).code !== "DEPTH_ZERO_SELF_SIGNED_CERT") return error;
+  return new Error("the other side did not prove the key of its certificate", { cause: error });
+}
+
 /** The bytes of a stream as the runtime's TLS wants them. */
 class StreamDuplex extends Duplex {
   readonly #stream: Stream;
   readonly #buffer = new Uint8Array(READ_BUFFER);
+  #isHeld = false;
+  /** Whether enough is decrypted and not read yet. */
+  isFull: () => boolean = () => false;
   /** Why writing failed: the runtime's TLS reports such writes as done. */
   failure: Error | undefined;
 
@@ -106,6 +116,19 @@ class StreamDuplex extends Duplex {
   }
 
   override _read(): void {
+    // The runtime's TLS decrypts whatever it gets, read or not: it gets no more than is read.
+    if (this.isFull()) this.#isHeld = true;
+    else this.#readOn();
+  }
+
+  /** Reads on if it waits for {@linkcode isFull}. */
+  drained(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#readOn();
+  }
+
+  #readOn(): void {
     this.#stream.read(this.#buffer).then(
       // A copy, since the next read comes before this one was decrypted.
       (count) => this.push(count === null ? null : Buffer.from(this.#buffer.slice(0, count))),
@@ -162,6 +185,7 @@ class TlsStream implements Stream {
   ) {
     this.local = below.local;
     this.remote = below.remote;
+    duplex.isFull = () => socket.readableLength >= READ_BUFFER;
     socket.on("readable", () => this.#wake?.());
     socket.on("end", () => {
       this.#ended = true;
@@ -180,7 +204,10 @@ class TlsStream implements Stream {
   async read(buffer: Uint8Array): Promise<number | null> {
     if (buffer.length === 0) return 0;
     while (true) {
-      this.#rest ??= this.socket.read() ?? undefined;
+      if (this.#rest === undefined) {
+        this.#rest = this.socket.read() ?? undefined;
+        this.duplex.drained();
+      }
       if (this.#rest !== undefined) return this.#take(buffer);
       if (this.#ended) return null;
       if (this.#error !== undefined) throw this.#error;

@@ -1,0 +1,232 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import tls from "node:tls";
+import type { Identity } from "../../lib/identity/identity.ts";
+import type { Peer } from "../../lib/node.ts";
+import { ALPN_PROTOCOL } from "../../lib/wire/session.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { RawTls } from "../support/raw_tls.ts";
+import {
+  assertKnows,
+  eventually,
+  Lan,
+  newIdentity,
+  opening,
+  PATIENCE_MS,
+  type Person,
+  type StartOptions,
+  talk,
+} from "./fixtures.ts";
+
+const NO_SESSION = /did not become a session/;
+
+async function friends(options: StartOptions = {}) {
+  const stack = new AsyncDisposableStack();
+  const lan = new Lan();
+  const alice = stack.use(await lan.start("alice", options));
+  const carol = stack.use(await lan.start("carol"));
+  await lan.announce("carol", carol.node.tcpPort, carol.identity.id);
+  await lan.announce("alice", alice.node.tcpPort, alice.identity.id);
+  await talk(alice, carol, "before");
+  return { lan, alice, carol, stack, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+function connect({ node }: Person): Promise<Deno.TcpConn> {
+  return Deno.connect({ hostname: "127.0.0.1", port: node.tcpPort });
+}
+
+/** A session of somebody with an identity of its own, by the runtime's TLS. */
+async function session(person: Person, identity: Identity): Promise<tls.TLSSocket> {
+  const socket = tls.connect({
+    host: "127.0.0.1",
+    port: person.node.tcpPort,
+    cert: identity.certificatePem,
+    key: identity.keyPem,
+    rejectUnauthorized: false,
+    ALPNProtocols: [ALPN_PROTOCOL],
+  });
+  socket.on("error", () => {});
+  await once(socket, "secureConnect", { signal: AbortSignal.timeout(PATIENCE_MS) });
+  return socket;
+}
+
+Deno.test("a recorded session that is played back says nothing again", async () => {
+  await using world = await friends();
+  const { alice, carol, stack } = world;
+  // Bob is on another LAN, where alice is announced behind a recorder.
+  const elsewhere = new Lan();
+  const bob = stack.use(await elsewhere.start("bob"));
+  using recorder = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const recorded: Uint8Array<ArrayBuffer>[] = [];
+  const recording = (async () => {
+    const [near, far] = [await recorder.accept(), await connect(alice)];
+    const record = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform(bytes, controller) {
+        recorded.push(bytes.slice());
+        controller.enqueue(bytes);
+      },
+    });
+    await Promise.allSettled([
+      near.readable.pipeThrough(record).pipeTo(far.writable),
+      far.readable.pipeTo(near.writable),
+    ]);
+  })();
+  await elsewhere.announce("alice", recorder.addr.port, alice.identity.id);
+  await bob.seen((event) => event.type === "peer_up" && event.peer.nickname === "alice");
+  await bob.node.send("alice", "pay 100");
+  await bob.node[Symbol.asyncDispose]();
+  await recording;
+  assert.ok(recorded.length > 0);
+
+  const refusedBefore = alice.refused(NO_SESSION);
+  for (let round = 1; round <= 3; round++) {
+    using connection = await connect(alice);
+    for (const bytes of recorded) await connection.write(bytes).catch(() => {});
+    for (const buffer = new Uint8Array(4096);;) {
+      if (await connection.read(buffer).catch(() => null) === null) break;
+    }
+    await eventually(() => alice.refused(NO_SESSION) === refusedBefore + round, "it is refused");
+  }
+  assert.equal(alice.heard.filter((line) => line.includes("pay 100")).length, 1);
+  await talk(alice, carol, "after");
+  assertKnows(alice, bob, carol);
+});
+
+Deno.test("2,000 connections that stop in mid-handshake keep no honest peer out", async () => {
+  await using world = await friends();
+  const { lan, alice, carol, stack } = world;
+  // The beginning of a ClientHello: the rest of it never comes.
+  const half = Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 7, 7, 7);
+  const held: Deno.TcpConn[] = [];
+  let ended = 0;
+  stack.defer(() => {
+    for (const connection of held) connection.close();
+  });
+  for (let count = 0; count < 2000; count++) {
+    const connection = await connect(alice);
+    held.push(connection);
+    await connection.write(half);
+    connection.read(new Uint8Array(1)).then(() => ended++, () => ended++);
+    if (count % 500 === 250) await talk(alice, carol, `during ${count}`);
+  }
+  const began = performance.now();
+  const bob = stack.use(await lan.start("bob"));
+  await alice.seen((event) => event.type === "peer_up" && event.peer.nickname === "bob");
+  await lan.announce("alice", alice.node.tcpPort, alice.identity.id);
+  await talk(bob, alice, "I got in");
+  assert.ok(performance.now() - began < 5000, "within the time of a handshake");
+  // At most as many as one host may have are still open.
+  await eventually(() => ended >= 2000 - 32, "the others are closed");
+  assert.ok(alice.refused(/handshakes above the limit/) >= 2000 - 32 - 128);
+  await talk(alice, carol, "after");
+});
+
+Deno.test("garbage after the handshake ends that session and no other", async () => {
+  await using world = await friends();
+  const { alice, carol } = world;
+  const mallory = await newIdentity();
+  const hello = opening("mallory");
+  const garbage = [
+    "\0\xff\x16\x03\x01garbage\n",
+    "{}\n",
+    '{"type":"message","seq":1,"timestamp":1,"content":"before the hello"}\n',
+    hello + hello,
+    hello + "not json\n",
+    hello + "[".repeat(100_000) + "\n",
+    hello + '{"type":"message","seq":-1,"timestamp":1,"content":"x"}\n',
+    hello + '{"type":"message","seq":1,"timestamp":1,"content":"x","from":"carol"}\n',
+    hello + "x".repeat(1024 * 1024 + 1) + "\n",
+  ];
+  for (const text of garbage) {
+    const socket = await session(alice, mallory);
+    socket.resume();
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(text);
+    await closed;
+  }
+  // Records that do not decrypt: bytes of the attacker below TLS.
+  const connection = await connect(alice);
+  using raw = await RawTls.client(connection, {
+    certificate: mallory.certificateDer,
+    keyPem: mallory.keyPem,
+  });
+  await raw.write(hello);
+  await raw.read();
+  await connection.write(Uint8Array.of(23, 3, 3, 0, 32, ...new Uint8Array(32)));
+  while (await raw.read() !== null);
+  assert.deepEqual(alice.heard, ["carol: before (known)"]);
+  await talk(alice, carol, "after");
+});
+
+Deno.test("a peer that never reads is cut off, and others are served meanwhile", async () => {
+  const clock = new FakeClock();
+  await using world = await friends({ clock });
+  const { lan, alice, carol } = world;
+  const deaf = await newIdentity();
+  const connection = await connect(alice);
+  using raw = await RawTls.client(connection, {
+    certificate: deaf.certificateDer,
+    keyPem: deaf.keyPem,
+  });
+  await raw.write(opening("deaf", "hello"));
+  await alice.hears("deaf: hello");
+  await lan.announce("deaf", 9, deaf.id);
+  await alice.seen((event) => event.type === "peer_up" && event.peer.id === deaf.id);
+  const outcomes: string[] = [];
+  const content = "x".repeat(60_000);
+  for (let count = 0; count < 1000; count++) {
+    alice.node.send("deaf", content).then(
+      () => outcomes.push("sent"),
+      (error) => outcomes.push((error as Error).message),
+    );
+  }
+  await talk(alice, carol, "meanwhile");
+  // 60 MB were offered; 16 MiB may wait, and the user is told so at once.
+  const full = () => outcomes.filter((text) => /characters are waiting/.test(text)).length;
+  await eventually(
+    () => full() >= 1000 - Math.ceil(16 * 1024 * 1024 / 60_000),
+    "the rest is refused",
+  );
+  assert.ok(!outcomes.includes("sent"));
+  const isConnected = () => alice.node.isConnected({ id: deaf.id } as Peer);
+  assert.ok(isConnected());
+  for (let second = 0; second < 60 && isConnected(); second++) {
+    await clock.advance(1000);
+    await raw.write('{"type":"ping"}\n').catch(() => {}); // it is alive, and still does not read
+  }
+  assert.ok(!isConnected(), "cut off");
+  await talk(alice, carol, "after");
+});
+
+Deno.test("a peer that sends 100 MB as fast as it can waits for a slow reader", async () => {
+  const lan = new Lan();
+  await using alice = await lan.start("alice", { reads: false });
+  const mallory = await newIdentity();
+  // By hand: the runtime's TLS takes any number of bytes before the network does.
+  using raw = await RawTls.client(await connect(alice), {
+    certificate: mallory.certificateDer,
+    keyPem: mallory.keyPem,
+  });
+  await raw.write(opening("mallory"));
+  const content = "x".repeat(15_000);
+  const messages = Math.ceil(100e6 / content.length);
+  let sent = 0;
+  const flood = (async () => {
+    for (let seq = 1; seq <= messages; seq++) {
+      await raw.write(JSON.stringify({ type: "message", seq, timestamp: 1, content }) + "\n");
+      sent += content.length;
+    }
+  })();
+  // Nobody takes alice's events: the flood comes to a halt.
+  for (let before = -1; sent !== before;) {
+    before = sent;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  assert.ok(sent < 40e6, `${sent} bytes taken for a user who reads nothing`);
+  // Then the user reads on, and everything is there, once and in order.
+  let taken = 0;
+  for await (const event of alice.node.events) {
+    if (event.type === "message" && ++taken === messages) break;
+  }
+  await flood;
+});
