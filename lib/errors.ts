@@ -27,7 +27,7 @@ export class UnknownPeerError extends ParlanceError {
     const hint = nearest.length > 0
       ? `did you mean ${nearest.map((label) => JSON.stringify(label)).join(" or ")}?`
       : "/peers lists who is there";
-    super(`Cannot send to ${JSON.stringify(target)}: no such peer; ${hint}`);
+    super(`Cannot reach ${JSON.stringify(target)}: no such peer; ${hint}`);
   }
 }
 
@@ -41,7 +41,7 @@ export class AmbiguousPeerError extends ParlanceError {
     readonly choices: readonly string[],
   ) {
     super(
-      `Cannot send to ${JSON.stringify(target)}: several peers have this nickname; ` +
+      `Cannot tell who ${JSON.stringify(target)} is: several peers have this nickname; ` +
         `choose one of ${choices.map((label) => JSON.stringify(label)).join(", ")}`,
     );
   }

@@ -332,13 +332,16 @@ export class Node implements AsyncDisposable {
   /** Takes a block back. */
   unblock(target: string): PeerId {
     const id = this.#idOf(target);
-    this.#known.unblock(id);
+    if (!this.#known.unblock(id)) {
+      throw new ParlanceError(`Cannot unblock ${JSON.stringify(target)}: it is not blocked`);
+    }
     return id;
   }
 
   /** Forgets who a nickname, or an id, stands for. */
   forget(target: string): PeerId {
-    const forgotten = this.#known.forget(this.#knownId(target) ?? target);
+    const isKnown = this.#known.byNickname(target) !== undefined;
+    const forgotten = this.#known.forget(isKnown ? target : this.#idOf(target));
     if (forgotten === undefined) {
       throw new ParlanceError(
         `Cannot forget ${JSON.stringify(target)}: nobody is known by this nickname or id`,

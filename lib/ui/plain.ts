@@ -128,7 +128,9 @@ export class PlainInterface {
 
   async #run(command: Command): Promise<void> {
     if (isIdentityCommand(command)) {
-      if ("peer" in command) await this.#awaitPeer(command.peer);
+      if (command.kind === "verify" || command.kind === "trust") {
+        await this.#awaitPeer(command.peer);
+      }
       try {
         return this.#print(await runIdentityCommand(this.#options.node, command, plainStyle));
       } catch (error) {

@@ -119,7 +119,7 @@ Deno.test("who is unknown is told with the nearest labels", () => {
   see(known, "zoe", 2, B);
   assert.throws(() => resolveTarget(known, "robreta"), {
     name: "UnknownPeerError",
-    message: 'Cannot send to "robreta": no such peer; did you mean "roberta"?',
+    message: 'Cannot reach "robreta": no such peer; did you mean "roberta"?',
   });
   assert.throws(() => resolveTarget(known, "nobody"), /no such peer; \/peers lists who is there/);
   assert.throws(() => resolveTarget(registry(), ""), UnknownPeerError);

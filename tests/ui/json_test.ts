@@ -172,7 +172,7 @@ Deno.test("every command is answered, and a reference comes back as it was", asy
     assert.deepEqual(failed, { event: "error", message: failed.message, ...back });
     assert.match(
       String(failed.message),
-      /Cannot send to "bbo": no such peer; did you mean "bob"\?/,
+      /Cannot reach "bbo": no such peer; did you mean "bob"\?/,
     );
   }
   assert.equal(bob.heard.length, 6);

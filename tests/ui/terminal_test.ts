@@ -19,7 +19,7 @@ Deno.test({
     // The answer to the command comes when the line editor has ended already.
     await terminal.type("/send somebody hello\r\x04");
     assert.equal((await terminal.exited()).code, 0, terminal.output);
-    assert.match(terminal.output, /Cannot send to "somebody": no such peer/);
+    assert.match(terminal.output, /Cannot reach "somebody": no such peer/);
   },
 });
 
