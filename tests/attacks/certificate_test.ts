@@ -266,7 +266,7 @@ Deno.test("who speaks TLS 1.2 only is refused both ways", async () => {
   await assertUnharmed(alice, carol);
 });
 
-Deno.test("who does not agree on the protocol, or asks for no certificate, gets no session", async () => {
+Deno.test("who does not agree on the protocol gets no session", async () => {
   await using world = await scene();
   const { lan, alice, carol, bob } = world;
   const other = { ...options(bob), ALPNProtocols: ["http/1.1"] };
