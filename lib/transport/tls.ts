@@ -104,6 +104,7 @@ function explained(error: unknown): Error {
 class StreamDuplex extends Duplex {
   readonly #stream: Stream;
   readonly #buffer = new Uint8Array(READ_BUFFER);
+  #written = Promise.resolve();
   #isHeld = false;
   /** Whether enough is decrypted and not read yet. */
   isFull: () => boolean = () => false;
@@ -137,7 +138,7 @@ class StreamDuplex extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
-    this.#writeAll(chunk, done);
+    this.#written = this.#writeAll(chunk, done);
   }
 
   override _writev(
@@ -145,7 +146,7 @@ class StreamDuplex extends Duplex {
     done: (error?: Error | null) => void,
   ): void {
     const bytes = Buffer.concat(chunks.map(({ chunk }) => chunk));
-    this.#writeAll(bytes, done);
+    this.#written = this.#writeAll(bytes, done);
   }
 
   override _final(done: (error?: Error | null) => void): void {
@@ -153,8 +154,13 @@ class StreamDuplex extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#stream.close();
-    done(error);
+    const close = () => {
+      this.#stream.close();
+      done(error);
+    };
+    // At an orderly end the runtime may come here while the last bytes are still on their way.
+    if (error === null) void this.#written.then(close);
+    else close();
   }
 
   async #writeAll(bytes: Uint8Array, done: (error?: Error) => void): Promise<void> {

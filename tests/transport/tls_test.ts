@@ -53,6 +53,23 @@ testStreams("TLS over TCP", () => {
   });
 });
 
+testStreams("TLS over memory", () => {
+  const network = new MemoryNetwork(systemClock, systemRandom);
+  const near = network.host(device("10.0.0.1"));
+  const far = network.host(device("10.0.0.2"));
+  const unreachable = network.host(device("10.0.0.3"));
+  network.partition([near, far], [unreachable]);
+  return Promise.resolve({
+    near: secured(near.transport),
+    far: secured(far.transport),
+    address: { hostname: "10.0.0.2", port: 0 },
+    refused: { hostname: "10.0.0.2", port: 9 },
+    silent: { hostname: "10.0.0.3", port: 9 },
+    settle: () => settle(50),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  });
+});
+
 /** The two ends of a stream in memory, on a clock that the test moves. */
 async function plainPair() {
   const clock = new FakeClock();
