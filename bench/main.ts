@@ -16,10 +16,11 @@ import { Workspace } from "./support/workspace.ts";
 import { latency } from "./latency.ts";
 import { newcomer } from "./newcomer.ts";
 import { serverLoad } from "./server_load.ts";
+import { sessions } from "./sessions.ts";
 import { start } from "./start.ts";
 import { throughput } from "./throughput.ts";
 
-const BENCHES: readonly Bench[] = [start, newcomer, latency, throughput, serverLoad];
+const BENCHES: readonly Bench[] = [start, newcomer, latency, throughput, sessions, serverLoad];
 
 function chosen(names: readonly string[]): readonly Bench[] {
   const unknown = names.find((name) => !BENCHES.some((bench) => bench.name === name));

@@ -25,6 +25,7 @@ export const throughput: Bench = {
 
 async function measure(workspace: Workspace): Promise<Row[]> {
   await using pair = await startPair(workspace);
+  await using plainPair = await startPair(workspace, true);
   await using carol = workspace.startClient(unique("carol"));
   const { tcp_port } = await carol.event({ event: "ready" });
   await using manyLines = workspace.startSupport("raw_receiver.ts", `${MESSAGES}`);
@@ -32,10 +33,11 @@ async function measure(workspace: Workspace): Promise<Row[]> {
   await using toCarol = workspace.startSupport("raw_sender.ts", `${tcp_port}`, "version-1");
   await using toManyLines = workspace.startSupport("raw_sender.ts", await manyLines.line(), "raw");
   await using toFewLines = workspace.startSupport("raw_sender.ts", await fewLines.line(), "raw");
-  const rates: Rates = { clients: [], connections: [], bare: [], lines: [], blocks: [] };
+  const rates: Rates = { clients: [], plain: [], connections: [], bare: [], lines: [], blocks: [] };
   let lost: string | undefined;
   for (let round = 0; round < ROUNDS; round++) {
     rates.clients.push(await throughClients(pair, round * MESSAGES));
+    rates.plain.push(await throughClients(plainPair, round * MESSAGES));
     if (lost === undefined) {
       try {
         rates.connections.push(await throughConnections(toCarol, carol, round * CONNECTIONS));
@@ -51,21 +53,34 @@ async function measure(workspace: Workspace): Promise<Row[]> {
 }
 
 /** Messages a second in each round, by the way that they took. */
-type Rates = Record<"clients" | "connections" | "bare" | "lines" | "blocks", number[]>;
+type Rates = Record<"clients" | "plain" | "connections" | "bare" | "lines" | "blocks", number[]>;
 
 function rows(rates: Rates, lost: string | undefined): Row[] {
-  const parlance = median(rates.clients);
-  const { least, most } = spread(rates.clients);
+  const encrypted = median(rates.clients);
+  const parlance = median(rates.plain);
+  const { least, most } = spread(rates.plain);
   const row = (what: string, rate: number) => ({
     what,
     measured: Number.isNaN(rate) ? "-" : `${grouped(rate)}/s`,
-    compared: `Parlance is ${times(parlance, rate)}`,
+    compared: `Parlance in plain text is ${times(parlance, rate)}`,
   });
   const connections = rates.connections.length > 0 ? median(rates.connections) : NaN;
   const bare = median(rates.bare);
   return [
     {
-      what: "Parlance",
+      what: "Parlance, encrypted and acknowledged",
+      measured: `${grouped(encrypted)}/s`,
+      compared: `${times(encrypted, bare)} a connection per message`,
+      target: atLeast(encrypted / bare, 10, "×"),
+    },
+    {
+      what: "the same, beside plain text",
+      measured: `${grouped(encrypted)}/s`,
+      compared: `${times(encrypted, parlance)} Parlance in plain text`,
+      target: atLeast(encrypted / parlance, 0.5, "×"),
+    },
+    {
+      what: "Parlance, in plain text",
       measured: `${grouped(parlance)}/s`,
       compared: `${grouped(least)} to ${grouped(most)} in ${ROUNDS} rounds`,
     },

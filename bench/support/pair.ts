@@ -9,12 +9,17 @@ export interface Pair extends AsyncDisposable {
   readonly bobName: string;
 }
 
-/** Starts two clients and waits until they know each other. */
-export async function startPair(workspace: Workspace): Promise<Pair> {
+/**
+ * Starts two clients and waits until they know each other.
+ *
+ * @param isPlain Without identities, so that they talk in plain text.
+ */
+export async function startPair(workspace: Workspace, isPlain = false): Promise<Pair> {
   await using parts = new AsyncDisposableStack();
   const [aliceName, bobName] = [unique("alice"), unique("bob")];
-  const alice = parts.use(workspace.startClient(aliceName));
-  const bob = parts.use(workspace.startClient(bobName));
+  const start = (nickname: string) =>
+    parts.use(isPlain ? workspace.startPlainClient(nickname) : workspace.startClient(nickname));
+  const [alice, bob] = [start(aliceName), start(bobName)];
   await alice.event({ event: "peer_up", nickname: bobName });
   await bob.event({ event: "peer_up", nickname: aliceName });
   const owned = parts.move();

@@ -24,13 +24,22 @@ export class Workspace implements Disposable {
       args,
       label,
       cwd: this.directory,
-      env: { XDG_CONFIG_HOME: `${this.directory}/config`, DENO_NO_UPDATE_CHECK: "1" },
+      env: {
+        XDG_CONFIG_HOME: `${this.directory}/config`,
+        XDG_DATA_HOME: `${this.directory}/data`,
+        DENO_NO_UPDATE_CHECK: "1",
+      },
     });
   }
 
   /** Starts the client from source, on the loopback interface alone. */
   startClient(nickname: string): PipedProgram {
     return this.start(fromSource("main.ts", ...clientOptions(nickname)), `client ${nickname}`);
+  }
+
+  /** Starts a client that has no identity, and so sends and hears plain text only. */
+  startPlainClient(nickname: string): PipedProgram {
+    return this.start(fromSource("bench/support/plain_client.ts", nickname), `plain ${nickname}`);
   }
 
   /** Starts a module of `bench/support` as a program of its own. */

@@ -225,14 +225,15 @@ export class PeerRegistry {
   #renew(entry: Entry, known: KnownAddress, sighting: LanSighting): void {
     this.#touch(known);
     entry.version = Math.max(entry.version, sighting.version);
-    const { instance, addresses } = entry;
+    const { id, instance, addresses } = entry;
     this.#recognition.identify(entry, sighting);
     this.#labels.retag(entry);
     const before = known.run;
     const isOwn = sighting.id === entry.id || sighting.instance === entry.instance;
     if (isOwn) known.run = sighting.instance ?? known.run;
     const isNew = known === addresses.at(-1);
-    if (isNew || before !== known.run || instance !== entry.instance) orderAddresses(entry);
+    const isOther = id !== entry.id || instance !== entry.instance;
+    if (isNew || isOther || before !== known.run) orderAddresses(entry);
   }
 
   /**

@@ -9,8 +9,10 @@ import type { Stream } from "./stream.ts";
 
 /** A handshake has to be complete within this many milliseconds. */
 const HANDSHAKE_MS = 5000;
-/** What one read from the network may bring. */
+/** What may wait between the network and TLS, in bytes. */
 const READ_BUFFER = 64 * 1024;
+/** The reading buffer grows while the peer fills it; most sessions are quiet. */
+const MIN_READ = 4 * 1024;
 /** What is encrypted at once, in bytes; the caller comes back with the rest. */
 const MAX_WRITE = 256 * 1024;
 
@@ -103,7 +105,7 @@ function explained(error: unknown): Error {
 /** The bytes of a stream as the runtime's TLS wants them. */
 class StreamDuplex extends Duplex {
   readonly #stream: Stream;
-  readonly #buffer = new Uint8Array(READ_BUFFER);
+  #buffer = new Uint8Array(MIN_READ);
   #written = Promise.resolve();
   #isHeld = false;
   /** Whether enough is decrypted and not read yet. */
@@ -131,10 +133,19 @@ class StreamDuplex extends Duplex {
 
   #readOn(): void {
     this.#stream.read(this.#buffer).then(
-      // A copy, since the next read comes before this one was decrypted.
-      (count) => this.push(count === null ? null : Buffer.from(this.#buffer.slice(0, count))),
+      (count) => this.#take(count),
       (error) => this.destroy(error),
     );
+  }
+
+  #take(count: number | null): void {
+    if (count === null) return void this.push(null);
+    // A copy, since the next read comes before this one was decrypted.
+    const bytes = Buffer.from(this.#buffer.slice(0, count));
+    if (count === this.#buffer.length && count < READ_BUFFER) {
+      this.#buffer = new Uint8Array(count * 4);
+    }
+    this.push(bytes);
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
