@@ -1,36 +1,29 @@
 import { AsyncQueue } from "./base/async_queue.ts";
-import { type Clock, systemClock } from "./base/clock.ts";
-import { type Log, silentLog } from "./base/log.ts";
-import { type Random, randomHex, systemRandom } from "./base/random.ts";
+import { randomHex } from "./base/random.ts";
 import { Refusals } from "./base/refusals.ts";
 import { resolveTarget } from "./chat/target.ts";
-import { type PeerTrust, type PlaintextPolicy, TrustPolicy } from "./chat/trust.ts";
-import type { BootstrapState } from "./discovery/bootstrap_client.ts";
+import { Contacts } from "./chat/contacts.ts";
+import { type PeerTrust, TrustPolicy } from "./chat/trust.ts";
 import { LanDiscovery } from "./discovery/lan.ts";
 import type { Peer, PresenceEvent } from "./discovery/peer.ts";
 import { PeerRegistry } from "./discovery/registry.ts";
-import { InvalidInputError, LimitError, messageOf, ParlanceError } from "./errors.ts";
-import type { Identity } from "./identity/identity.ts";
-import type { KnownPeers } from "./identity/known_peers.ts";
+import { LimitError, messageOf, ParlanceError } from "./errors.ts";
+import {
+  type NodeEnvironment,
+  type NodeEvent,
+  type NodeOptions,
+  systemEnvironment,
+} from "./node_options.ts";
 import { Inbound } from "./peer/inbound.ts";
 import { Outbound } from "./peer/outbound.ts";
 import type { Session } from "./peer/session.ts";
 import type { Sessions } from "./peer/sessions.ts";
-import type { LanNetwork } from "./transport/datagram.ts";
 import type { Listener, Stream, Transport } from "./transport/stream.ts";
-import { tcpTransport } from "./transport/tcp.ts";
-import type { DialTextChannel } from "./transport/text_channel.ts";
-import { udpNetwork } from "./transport/udp.ts";
 import { formatAddress, type SocketAddress } from "./wire/address.ts";
 import { identifyCertificate } from "./wire/certificate.ts";
-import { parsePeerId, type PeerId } from "./wire/peer_id.ts";
+import type { PeerId } from "./wire/peer_id.ts";
 import type { SessionMessage } from "./wire/session.ts";
-import {
-  DEFAULT_MAX_CONTENT_BYTES,
-  encodeMessage,
-  type Message,
-  utf8Length,
-} from "./wire/message.ts";
+import { encodeMessage, type Message, utf8Length } from "./wire/message.ts";
 
 export type { DownReason, Peer, PeerAddress, Via } from "./discovery/peer.ts";
 export type { BootstrapState } from "./discovery/bootstrap_client.ts";
@@ -42,117 +35,18 @@ const EVENTS_HIGH_WATER = 8 * 1024 * 1024;
 /** What an event counts for beside its text: about what it takes in memory. */
 const EVENT_WEIGHT = 1024;
 
+export {
+  defaultNodeOptions,
+  type Mode,
+  type NodeEnvironment,
+  type NodeEvent,
+  type NodeOptions,
+  type NodeSecurity,
+  systemEnvironment,
+} from "./node_options.ts";
+
 /** Warnings of changed identities in one run: a hostile peer can make any number of them. */
 const MAX_WARNINGS = 100;
-
-/** Where a node looks for peers. */
-export type Mode = "local" | "internet" | "both";
-
-/** What a node is asked to be. Times are in milliseconds. */
-export interface NodeOptions {
-  readonly nickname: string;
-  readonly mode: Mode;
-  /** `ws://` or `wss://`; used unless the mode is `local`. */
-  readonly bootstrapServer: string;
-  /** Fixed TCP port; 0 lets the system choose. */
-  readonly port: number;
-  /** Addresses of the interfaces to use for LAN discovery; all when empty. */
-  readonly interfaces: readonly string[];
-  /** Time from one announce on the LAN to the next. */
-  readonly announceIntervalMs: number;
-  /** Silence on the LAN after which a peer is dropped. */
-  readonly peerTimeoutMs: number;
-  /** Time from one heartbeat to the bootstrap server to the next. */
-  readonly heartbeatIntervalMs: number;
-  /** How long listed peers stay known while the bootstrap server is out of reach. */
-  readonly bootstrapPeerTimeoutMs: number;
-  /** Content above this many bytes of UTF-8 is neither sent nor accepted. */
-  readonly maxContentBytes: number;
-  /** Without it the node proves nothing, encrypts nothing, and is to others a version 1 peer. */
-  readonly security?: NodeSecurity;
-}
-
-/** Who a node is, whom it has met, and what it does with plain text. */
-export interface NodeSecurity {
-  readonly identity: Identity;
-  /** Belongs to the caller, who disposes of it after the node. */
-  readonly knownPeers: KnownPeers;
-  readonly plaintext: PlaintextPolicy;
-}
-
-/** The defaults of protocol version 1 (section 4), for all but the nickname. */
-export const defaultNodeOptions: Omit<NodeOptions, "nickname"> = {
-  mode: "local",
-  bootstrapServer: "ws://localhost:8080",
-  port: 0,
-  interfaces: [],
-  announceIntervalMs: 5000,
-  peerTimeoutMs: 15_000,
-  heartbeatIntervalMs: 10_000,
-  bootstrapPeerTimeoutMs: 30_000,
-  maxContentBytes: DEFAULT_MAX_CONTENT_BYTES,
-};
-
-/** The world around a node; tests bring their own. */
-export interface NodeEnvironment {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  readonly transport: Transport;
-  readonly lan: LanNetwork;
-  readonly dialTextChannel: DialTextChannel;
-}
-
-/** This machine, and no log. */
-export const systemEnvironment: NodeEnvironment = {
-  clock: systemClock,
-  random: systemRandom,
-  log: silentLog,
-  transport: tcpTransport,
-  lan: udpNetwork,
-  // Loaded when a bootstrap server is used.
-  dialTextChannel: async (url, signal) => {
-    const { dialWebSocket } = await import("./transport/websocket.ts");
-    return dialWebSocket(url, signal);
-  },
-};
-
-/** What happens at a node. */
-export type NodeEvent =
-  | PresenceEvent
-  | {
-    readonly type: "message";
-    readonly message: Message;
-    /** The proved id of the sender; none in plain text. */
-    readonly id?: PeerId;
-    readonly encrypted: boolean;
-    readonly trust: PeerTrust;
-    /** The remote address of the connection that it came on. */
-    readonly address: SocketAddress;
-  }
-  | {
-    readonly type: "bootstrap";
-    readonly state: BootstrapState;
-    readonly url: string;
-    /** Why the server is out of reach; with `disconnected`. */
-    readonly reason?: string;
-  }
-  | {
-    /** Something does not work, and the node goes on without it. */
-    readonly type: "problem";
-    readonly message: string;
-  }
-  | {
-    /** Somebody proved an id for the first time, under a new nickname, or under a taken one. */
-    readonly type: "identity";
-    readonly change: "new" | "renamed" | "changed";
-    readonly nickname: string;
-    readonly id: PeerId;
-    /** With `renamed`: what it was called. */
-    readonly formerNickname?: string;
-    /** With `changed`: the id that the nickname is known with. */
-    readonly knownId?: PeerId;
-  };
 
 /**
  * One peer of the network: finds others, sends to them and receives from them. Made by
@@ -183,6 +77,7 @@ export class Node implements AsyncDisposable {
   readonly #parts = new AsyncDisposableStack();
   readonly #instance: string;
   readonly #trust: TrustPolicy | undefined;
+  readonly #contacts: Contacts | undefined;
   #sessions: Sessions | undefined;
   /** Identities that were warned of in this run. */
   readonly #warned = new Set<string>();
@@ -199,6 +94,17 @@ export class Node implements AsyncDisposable {
     this.#instance = randomHex(environment.random, 8);
     const { security } = options;
     this.#trust = security && new TrustPolicy(security.knownPeers, security.plaintext);
+    this.#contacts = security && new Contacts({
+      ownId: security.identity.id,
+      known: security.knownPeers,
+      peers: {
+        find: (target) => this.find(target),
+        named: (nickname) => this.#registry.named(nickname),
+        peers: () => this.#registry.peers(),
+      },
+      trustOf: (peer) => this.trustOf(peer),
+      onBlocked: (id) => void this.#sessions?.drop(id, "blocked"),
+    });
     this.#refusals = new Refusals(clock, log);
     this.#registry = new PeerRegistry(
       clock,
@@ -263,7 +169,9 @@ export class Node implements AsyncDisposable {
       const [known] = this.#registry.named(target).filter((peer) => this.#trust!.isKnown(peer));
       if (known !== undefined) return known;
       // Anybody can say goodbye in another's name, but not end a session.
-      const gone = this.#gone.get(this.#known.byNickname(target)?.id ?? "" as PeerId);
+      const gone = this.#gone.get(
+        this.#options.security!.knownPeers.byNickname(target)?.id ?? "" as PeerId,
+      );
       if (gone?.nickname === target && this.isConnected(gone)) return gone;
     }
     return resolveTarget(this.#registry, target);
@@ -284,70 +192,10 @@ export class Node implements AsyncDisposable {
     return this.#options.security?.identity.id;
   }
 
-  /**
-   * Gives a nickname to an id that took it from another one: the user's answer to a changed
-   * identity.
-   *
-   * @returns The id.
-   * @throws {ParlanceError} When it is unknown or unclear which id is meant, or it has none.
-   */
-  trust(target: string): PeerId {
-    const { nickname, id } = this.#withId(resolveTarget(this.#strangers(), target));
-    this.#known.accept(nickname, id);
-    return id;
-  }
-
-  /**
-   * The safety number of this node and another peer: the same on both sides.
-   *
-   * @returns 60 decimal digits in groups of five, and whether the user has compared it before.
-   */
-  async safetyNumber(target: string): Promise<{ number: string; id: PeerId; verified: boolean }> {
-    const { safetyNumber } = await import("./wire/safety_number.ts");
-    const id = this.#idOf(target);
-    const verified = this.#known.byId(id)?.verified ?? false;
-    return { number: await safetyNumber(this.id!, id), id, verified };
-  }
-
-  /** Records that the user has compared the safety number. */
-  verify(target: string): PeerId {
-    const id = this.#idOf(target);
-    if (!this.#known.verify(id)) {
-      throw new ParlanceError(
-        `Cannot verify ${JSON.stringify(target)}: there was no session with it yet; send it a ` +
-          "message first",
-      );
-    }
-    return id;
-  }
-
-  /** Ends the session with a peer and refuses all others with its id. */
-  block(target: string): PeerId {
-    const id = this.#idOf(target);
-    this.#known.block(id);
-    void this.#sessions?.drop(id, "blocked");
-    return id;
-  }
-
-  /** Takes a block back. */
-  unblock(target: string): PeerId {
-    const id = this.#idOf(target);
-    if (!this.#known.unblock(id)) {
-      throw new ParlanceError(`Cannot unblock ${JSON.stringify(target)}: it is not blocked`);
-    }
-    return id;
-  }
-
-  /** Forgets who a nickname, or an id, stands for. */
-  forget(target: string): PeerId {
-    const isKnown = this.#known.byNickname(target) !== undefined;
-    const forgotten = this.#known.forget(isKnown ? target : this.#idOf(target));
-    if (forgotten === undefined) {
-      throw new ParlanceError(
-        `Cannot forget ${JSON.stringify(target)}: nobody is known by this nickname or id`,
-      );
-    }
-    return forgotten.id;
+  /** What the user knows and decides about who others are. */
+  get contacts(): Contacts {
+    if (this.#contacts !== undefined) return this.#contacts;
+    throw new ParlanceError("Cannot do that without an identity");
   }
 
   /** How often input from outside was refused, by cause. */
@@ -502,14 +350,14 @@ export class Node implements AsyncDisposable {
 
   #onSessionMessage({ content, timestamp }: SessionMessage, session: Session): void {
     const { peerId: id, remote: address, peerHello: { nickname: from } } = session;
-    const trust = this.#known.assess(from, id);
+    const trust = this.#options.security!.knownPeers.assess(from, id);
     const message = { from, content, timestamp };
     this.#events.push({ type: "message", message, address, id, encrypted: true, trust });
   }
 
   /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */
   #onEstablished({ peerId: id, peerHello: { nickname } }: Session): void {
-    const { trust, formerNickname } = this.#known.remember(nickname, id);
+    const { trust, formerNickname } = this.#options.security!.knownPeers.remember(nickname, id);
     if (formerNickname !== undefined) {
       this.#events.push({ type: "identity", change: "renamed", nickname, id, formerNickname });
     } else if (trust === "new") {
@@ -518,43 +366,9 @@ export class Node implements AsyncDisposable {
       const warning = `${id} ${nickname}`;
       if (this.#warned.has(warning) || this.#warned.size >= MAX_WARNINGS) return;
       this.#warned.add(warning);
-      const knownId = this.#known.byNickname(nickname)?.id;
+      const knownId = this.#options.security!.knownPeers.byNickname(nickname)?.id;
       this.#events.push({ type: "identity", change: "changed", nickname, id, knownId });
     }
-  }
-
-  get #known(): KnownPeers {
-    const { security } = this.#options;
-    if (security === undefined) throw new ParlanceError("Cannot do that without an identity");
-    return security.knownPeers;
-  }
-
-  #knownId(target: string): PeerId | undefined {
-    const parsed = parsePeerId(target);
-    return parsed.ok ? parsed.value : undefined;
-  }
-
-  /** The id that a user means: one that is written out, a known nickname's, or a peer's. */
-  #idOf(target: string): PeerId {
-    const id = this.#knownId(target) ?? this.#known.byNickname(target)?.id;
-    return id ?? this.#withId(this.find(target)).id;
-  }
-
-  #withId(peer: Peer): Peer & { id: PeerId } {
-    const { id } = peer;
-    if (id !== undefined) return { ...peer, id };
-    throw new InvalidInputError(
-      `${JSON.stringify(peer.label)} has no id: it speaks version 1, which proves nothing`,
-    );
-  }
-
-  /** Who uses a nickname without being who is known by it: whom `/trust` can mean. */
-  #strangers(): { named(nickname: string): Peer[]; peers(): Peer[] } {
-    const isStranger = (peer: Peer) => this.#trust?.ofPeer(peer) === "changed";
-    return {
-      named: (nickname) => this.#registry.named(nickname).filter(isStranger),
-      peers: () => this.#registry.peers().filter(isStranger),
-    };
   }
 
   #onPresence(event: PresenceEvent): void {

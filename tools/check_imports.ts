@@ -57,6 +57,7 @@ const SINGLE: Readonly<Record<string, string>> = {
   identity_command: "client",
   passphrase: "client",
   node: "node",
+  node_options: "node",
   errors: "errors",
   logging: "logging",
 };

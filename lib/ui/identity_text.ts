@@ -33,18 +33,18 @@ export async function runIdentityCommand(
   const name = style.name(printableName(command.peer));
   switch (command.kind) {
     case "verify": {
-      if (command.confirmed) return `${name} is verified: ${node.verify(command.peer)}`;
-      const { number, id, verified } = await node.safetyNumber(command.peer);
+      if (command.confirmed) return `${name} is verified: ${node.contacts.verify(command.peer)}`;
+      const { number, id, verified } = await node.contacts.safetyNumber(command.peer);
       return safetyNumberText(command.peer, number, id, verified, style);
     }
     case "trust":
-      return `${name} now stands for ${node.trust(command.peer)}`;
+      return `${name} now stands for ${node.contacts.trust(command.peer)}`;
     case "forget":
-      return `Forgot ${name}: ${node.forget(command.peer)}`;
+      return `Forgot ${name}: ${node.contacts.forget(command.peer)}`;
     case "block":
-      return `Blocked ${name}: ${node.block(command.peer)}`;
+      return `Blocked ${name}: ${node.contacts.block(command.peer)}`;
     case "unblock":
-      return `Unblocked ${name}: ${node.unblock(command.peer)}`;
+      return `Unblocked ${name}: ${node.contacts.unblock(command.peer)}`;
   }
 }
 

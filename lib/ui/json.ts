@@ -149,9 +149,9 @@ async function runPeerCommand(
   node: Node,
 ): Promise<JsonEvent> {
   if (command === "safety_number") {
-    return { event: "safety_number", peer, ...await node.safetyNumber(peer) };
+    return { event: "safety_number", peer, ...await node.contacts.safetyNumber(peer) };
   }
-  return { event: "done", command, peer, id: node[command](peer) };
+  return { event: "done", command, peer, id: node.contacts[command](peer) };
 }
 
 /** The object of an event, as it stands in `docs/json.md`. */

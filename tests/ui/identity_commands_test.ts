@@ -123,7 +123,7 @@ Deno.test("a program learns ids, compares safety numbers and records what it thi
   assert.deepEqual(number, {
     event: "safety_number",
     peer: "bob",
-    number: (await bob.node.safetyNumber("alice")).number,
+    number: (await bob.node.contacts.safetyNumber("alice")).number,
     id,
     verified: false,
   });
@@ -249,7 +249,7 @@ Deno.test("people get the answers as text", async () => {
   const number = await said('/verify "bob smith"', /type \/verify "bob smith" ok\n/);
   assert.match(number, new RegExp(`Safety number of you and bob smith \\(${id}\\):`));
   const digits = number.match(/^( {2}\d{5}( \d{5}){3}\n){3}/m)![0].trim().split(/\s+/).join(" ");
-  assert.equal(digits, (await bob.safetyNumber("alice")).number);
+  assert.equal(digits, (await bob.contacts.safetyNumber("alice")).number);
   await said('/verify "bob smith" ok', new RegExp(`^bob smith is verified: ${id}\\n`, "m"));
   await said('/verify "bob smith"', /^You have compared it before\n/m);
   await said("/peers", /^ {2}"bob smith" .* verified /m);

@@ -1,0 +1,125 @@
+import { type Clock, systemClock } from "./base/clock.ts";
+import { type Log, silentLog } from "./base/log.ts";
+import { type Random, systemRandom } from "./base/random.ts";
+import type { PeerTrust, PlaintextPolicy } from "./chat/trust.ts";
+import type { BootstrapState } from "./discovery/bootstrap_client.ts";
+import type { PresenceEvent } from "./discovery/peer.ts";
+import type { Identity } from "./identity/identity.ts";
+import type { KnownPeers } from "./identity/known_peers.ts";
+import type { LanNetwork } from "./transport/datagram.ts";
+import type { Transport } from "./transport/stream.ts";
+import { tcpTransport } from "./transport/tcp.ts";
+import type { DialTextChannel } from "./transport/text_channel.ts";
+import { udpNetwork } from "./transport/udp.ts";
+import type { SocketAddress } from "./wire/address.ts";
+import { DEFAULT_MAX_CONTENT_BYTES, type Message } from "./wire/message.ts";
+import type { PeerId } from "./wire/peer_id.ts";
+
+/** Where a node looks for peers. */
+export type Mode = "local" | "internet" | "both";
+
+/** What a node is asked to be. Times are in milliseconds. */
+export interface NodeOptions {
+  readonly nickname: string;
+  readonly mode: Mode;
+  /** `ws://` or `wss://`; used unless the mode is `local`. */
+  readonly bootstrapServer: string;
+  /** Fixed TCP port; 0 lets the system choose. */
+  readonly port: number;
+  /** Addresses of the interfaces to use for LAN discovery; all when empty. */
+  readonly interfaces: readonly string[];
+  /** Time from one announce on the LAN to the next. */
+  readonly announceIntervalMs: number;
+  /** Silence on the LAN after which a peer is dropped. */
+  readonly peerTimeoutMs: number;
+  /** Time from one heartbeat to the bootstrap server to the next. */
+  readonly heartbeatIntervalMs: number;
+  /** How long listed peers stay known while the bootstrap server is out of reach. */
+  readonly bootstrapPeerTimeoutMs: number;
+  /** Content above this many bytes of UTF-8 is neither sent nor accepted. */
+  readonly maxContentBytes: number;
+  /** Without it the node proves nothing, encrypts nothing, and is to others a version 1 peer. */
+  readonly security?: NodeSecurity;
+}
+
+/** Who a node is, whom it has met, and what it does with plain text. */
+export interface NodeSecurity {
+  readonly identity: Identity;
+  /** Belongs to the caller, who disposes of it after the node. */
+  readonly knownPeers: KnownPeers;
+  readonly plaintext: PlaintextPolicy;
+}
+
+/** The defaults of protocol version 1 (section 4), for all but the nickname. */
+export const defaultNodeOptions: Omit<NodeOptions, "nickname"> = {
+  mode: "local",
+  bootstrapServer: "ws://localhost:8080",
+  port: 0,
+  interfaces: [],
+  announceIntervalMs: 5000,
+  peerTimeoutMs: 15_000,
+  heartbeatIntervalMs: 10_000,
+  bootstrapPeerTimeoutMs: 30_000,
+  maxContentBytes: DEFAULT_MAX_CONTENT_BYTES,
+};
+
+/** The world around a node; tests bring their own. */
+export interface NodeEnvironment {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly transport: Transport;
+  readonly lan: LanNetwork;
+  readonly dialTextChannel: DialTextChannel;
+}
+
+/** This machine, and no log. */
+export const systemEnvironment: NodeEnvironment = {
+  clock: systemClock,
+  random: systemRandom,
+  log: silentLog,
+  transport: tcpTransport,
+  lan: udpNetwork,
+  // Loaded when a bootstrap server is used.
+  dialTextChannel: async (url, signal) => {
+    const { dialWebSocket } = await import("./transport/websocket.ts");
+    return dialWebSocket(url, signal);
+  },
+};
+
+/** What happens at a node. */
+export type NodeEvent =
+  | PresenceEvent
+  | {
+    readonly type: "message";
+    readonly message: Message;
+    /** The proved id of the sender; none in plain text. */
+    readonly id?: PeerId;
+    readonly encrypted: boolean;
+    readonly trust: PeerTrust;
+    /** The remote address of the connection that it came on. */
+    readonly address: SocketAddress;
+  }
+  | {
+    readonly type: "bootstrap";
+    readonly state: BootstrapState;
+    readonly url: string;
+    /** Why the server is out of reach; with `disconnected`. */
+    readonly reason?: string;
+  }
+  | {
+    /** Something does not work, and the node goes on without it. */
+    readonly type: "problem";
+    readonly message: string;
+  }
+  | {
+    /** Somebody proved an id for the first time, under a new nickname, or under a taken one. */
+    readonly type: "identity";
+    readonly change: "new" | "renamed" | "changed";
+    readonly nickname: string;
+    readonly id: PeerId;
+    /** With `renamed`: what it was called. */
+    readonly formerNickname?: string;
+    /** With `changed`: the id that the nickname is known with. */
+    readonly knownId?: PeerId;
+  };
