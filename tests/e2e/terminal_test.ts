@@ -116,10 +116,9 @@ friendTest(
   },
 );
 
-Deno.test({
-  name: "a pasted message of 20,000 characters arrives whole",
-  ignore,
-  async fn() {
+sessionTest(
+  "a pasted message of 20,000 characters arrives whole",
+  async () => {
     const [alice, bob] = [unique("alice"), unique("bob")];
     await using terminal = start(alice);
     await using friend = startClient(bob, { args: LOOPBACK });
@@ -131,7 +130,8 @@ Deno.test({
     await terminal.type("/quit\r");
     await terminal.exited();
   },
-});
+  { ignore },
+);
 
 Deno.test({
   name: "a terminal lists the peers with where they are and how they were found",
