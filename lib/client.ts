@@ -1,5 +1,6 @@
 import { systemClock } from "./base/clock.ts";
 import type { Log } from "./base/log.ts";
+import { canSecureStreams } from "./base/runtime.ts";
 import { systemRandom } from "./base/random.ts";
 import { lazyLog, writeToStderr } from "./logging.ts";
 import { generateConfiguration } from "./config/generate.ts";
@@ -107,7 +108,15 @@ async function chat(settings: Settings, version: string): Promise<number> {
   let writeLog: (line: string) => void = writeToStderr;
   const log = lazyLog({ level: settings.logLevel, write: (line) => writeLog(line) });
   for (const oddity of oddities(settings)) log.warn(oddity);
-  await using security = await openSecurity(settings, log);
+  await using opened = await openSecurity(settings, log);
+  // Only a compiled program gets here with an older runtime: the one that it was compiled with.
+  const security = canSecureStreams(Deno.version.deno) ? opened : undefined;
+  if (security === undefined) {
+    log.warn(
+      `This program was compiled with Deno ${Deno.version.deno}, which cannot encrypt: all ` +
+        "messages are plain text; compile it with 2.8 or later",
+    );
+  }
   await using node = await Node.start(
     { ...settings, security },
     { ...systemEnvironment, log },

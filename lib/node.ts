@@ -79,8 +79,8 @@ export class Node implements AsyncDisposable {
   readonly #trust: TrustPolicy | undefined;
   readonly #contacts: Contacts | undefined;
   #sessions: Sessions | undefined;
-  /** Identities that were warned of in this run. */
-  readonly #warned = new Set<string>();
+  /** Ids that were proved under a nickname of somebody else, and warned of, in this run. */
+  readonly #warned = new Map<string, Set<PeerId>>();
   /** Known peers that discovery has lost while there was a session with them. */
   readonly #gone = new Map<PeerId, Peer>();
 
@@ -102,8 +102,8 @@ export class Node implements AsyncDisposable {
         named: (nickname) => this.#registry.named(nickname),
         peers: () => this.#registry.peers(),
       },
-      trustOf: (peer) => this.trustOf(peer),
-      onBlocked: (id) => void this.#sessions?.drop(id, "blocked"),
+      warnedOf: (nickname) => [...this.#warned.get(nickname) ?? []],
+      endSession: (id, reason) => void this.#sessions?.drop(id, reason),
     });
     this.#refusals = new Refusals(clock, log);
     this.#registry = new PeerRegistry(
@@ -319,7 +319,7 @@ export class Node implements AsyncDisposable {
         nickname: this.nickname,
         instance: this.#instance,
         maxContentBytes,
-        find: (id) => this.#registry.withId(id)[0],
+        find: (id) => this.#claimant(id),
         objection: (id) => this.#trust?.objection(id),
         ready: () => this.#events.ready(),
         onMessage: (message, session) => this.#onSessionMessage(message, session),
@@ -335,6 +335,12 @@ export class Node implements AsyncDisposable {
     );
   }
 
+  /** Of the peers that claim an id the one that is known by it. */
+  #claimant(id: PeerId): Peer | undefined {
+    const claimants = this.#registry.withId(id);
+    return claimants.find((peer) => this.#trust?.isKnown(peer)) ?? claimants[0];
+  }
+
   #onHandshake(stream: Stream): void {
     if (this.#sessions === undefined) stream.close(); // not started yet
     else void this.#sessions.accept(stream);
@@ -348,11 +354,11 @@ export class Node implements AsyncDisposable {
     this.#events.push({ type: "message", message, address, encrypted: false, trust });
   }
 
-  #onSessionMessage({ content, timestamp }: SessionMessage, session: Session): void {
+  #onSessionMessage({ content, timestamp }: SessionMessage, session: Session): boolean {
     const { peerId: id, remote: address, peerHello: { nickname: from } } = session;
     const trust = this.#options.security!.knownPeers.assess(from, id);
     const message = { from, content, timestamp };
-    this.#events.push({ type: "message", message, address, id, encrypted: true, trust });
+    return this.#events.push({ type: "message", message, address, id, encrypted: true, trust });
   }
 
   /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */
@@ -363,9 +369,11 @@ export class Node implements AsyncDisposable {
     } else if (trust === "new") {
       this.#events.push({ type: "identity", change: "new", nickname, id });
     } else if (trust === "changed") {
-      const warning = `${id} ${nickname}`;
-      if (this.#warned.has(warning) || this.#warned.size >= MAX_WARNINGS) return;
-      this.#warned.add(warning);
+      const warned = this.#warned.get(nickname) ?? new Set();
+      if (warned.has(id) || this.#warned.size >= MAX_WARNINGS || warned.size >= MAX_WARNINGS) {
+        return;
+      }
+      this.#warned.set(nickname, warned.add(id));
       const knownId = this.#options.security!.knownPeers.byNickname(nickname)?.id;
       this.#events.push({ type: "identity", change: "changed", nickname, id, knownId });
     }

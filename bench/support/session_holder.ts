@@ -32,7 +32,7 @@ const sessions = new Sessions({
   find: () => undefined,
   objection: () => undefined,
   ready: () => undefined,
-  onMessage() {},
+  onMessage: () => true,
   onEstablished() {},
   onEnded() {},
   onImpostor() {},

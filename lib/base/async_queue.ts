@@ -27,12 +27,17 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     return this.#items.length - this.#head;
   }
 
-  /** Adds an item; after {@linkcode close} it is dropped, because nobody will take it. */
-  push(item: T): void {
-    if (this.#closed) return;
+  /**
+   * Adds an item; after {@linkcode close} it is dropped, because nobody will take it.
+   *
+   * @returns Whether it was added.
+   */
+  push(item: T): boolean {
+    if (this.#closed) return false;
     this.#items.push(item);
     this.#weight += this.weigh(item);
     this.#wakeConsumer?.();
+    return true;
   }
 
   /**

@@ -120,15 +120,16 @@ export class KnownPeers implements AsyncDisposable {
     if (peer?.blocked) return "blocked";
     const holder = this.#byNickname.get(nickname);
     if (holder !== undefined && holder !== id) return "changed";
-    if (peer === undefined) return "new";
+    // Under another nickname it is nobody yet: only the user gives a known peer a new name.
+    if (peer === undefined || (peer.nickname ?? nickname) !== nickname) return "new";
     return peer.verified ? "verified" : "known";
   }
 
   /**
    * Remembers a contact. To be called only for a peer that has *proved* its id: a mere claim would
    * occupy a nickname. Nothing changes where the trust is `changed` or `blocked`, besides when an
-   * id was last seen. A known peer with a new nickname that is free keeps its record under that
-   * one, which the user should be told: anybody known can take the nickname of nobody.
+   * id was last seen. A known peer under another nickname keeps the one that it is known by, until
+   * the user gives it the new one by {@linkcode accept}.
    *
    * Where no record can make room for a new one, the contact is not remembered.
    */
@@ -147,8 +148,13 @@ export class KnownPeers implements AsyncDisposable {
       if (peer.lastSeen !== lastSeen) this.#put({ ...peer, lastSeen });
       return { trust };
     }
+    if (peer.nickname !== undefined) {
+      // Giving the former nickname free would let anybody take it, in plain text, too.
+      this.#put({ ...peer, lastSeen });
+      return { trust, formerNickname: peer.nickname };
+    }
     this.#put({ ...peer, nickname, lastSeen });
-    return peer.nickname === undefined ? { trust } : { trust, formerNickname: peer.nickname };
+    return { trust };
   }
 
   /**
@@ -299,7 +305,9 @@ export class KnownPeers implements AsyncDisposable {
 
 function goesBefore(a: KnownPeer, b: KnownPeer): boolean {
   const [fleeting, other] = [a, b].map((peer) => peer.lastSeen - peer.firstSeen < ACQUAINTANCE_S);
-  return fleeting === other ? a.lastSeen < b.lastSeen : fleeting;
+  if (fleeting !== other) return fleeting;
+  // Of the fleeting ones the latest: who came before the flood is not a part of it.
+  return fleeting ? a.firstSeen > b.firstSeen : a.lastSeen < b.lastSeen;
 }
 
 function requireNickname(nickname: string): void {

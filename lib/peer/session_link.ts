@@ -21,6 +21,8 @@ const STABLE_MS = 30_000;
 
 interface OutgoingMessage {
   readonly seq: number;
+  /** Whom the user means: what the peer has to call itself. */
+  readonly nickname: string;
   readonly line: string;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -83,6 +85,10 @@ export class SessionLink {
   send(peer: Peer, content: string, timestamp: number): Promise<void> {
     if (this.#stop.signal.aborted) return Promise.reject(new ConnectError("Sending has ended"));
     const { counters } = this.#options;
+    const { nickname } = peer;
+    if (this.#session !== undefined && this.#session.peerHello.nickname !== nickname) {
+      return Promise.reject(otherNickname(nickname, this.#session));
+    }
     const line = encodeSessionMessage(counters.seq + 1, content, timestamp);
     if (this.#queued > 0 && this.#queued + line.length > MAX_QUEUED) {
       return Promise.reject(
@@ -95,7 +101,7 @@ export class SessionLink {
     const seq = ++counters.seq;
     this.#queued += line.length;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#queue.push({ seq, line, resolve, reject });
+    this.#queue.push({ seq, nickname, line, resolve, reject });
     if (this.#session !== undefined) this.#session.write(line);
     else if (this.#isGivenUp()) this.#dial(peer);
     else if (this.#queue.length === 1 && this.#cancelRetry !== undefined) {
@@ -170,7 +176,17 @@ export class SessionLink {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     this.#options.onUse(session);
-    for (const { line } of this.#queue) session.write(line);
+    for (const message of [...this.#queue]) {
+      // An announce may join a nickname and an id that do not belong together.
+      if (message.nickname === session.peerHello.nickname) session.write(message.line);
+      else this.#remove(message).reject(otherNickname(message.nickname, session));
+    }
+  }
+
+  #remove(message: OutgoingMessage): OutgoingMessage {
+    this.#queue.splice(this.#queue.indexOf(message), 1);
+    this.#queued -= message.line.length;
+    return message;
   }
 
   /** Whether nobody is trying to come back at a pace that a message can wait for. */
@@ -245,4 +261,11 @@ export class SessionLink {
     for (const { reject } of this.#queue.splice(0)) reject(error);
     this.#queued = 0;
   }
+}
+
+function otherNickname(wanted: string, { peerHello: { nickname } }: Session): ConnectError {
+  return new ConnectError(
+    `Cannot send to ${JSON.stringify(wanted)}: who has its id calls itself ` +
+      `${JSON.stringify(nickname)}; send to that nickname if it is meant`,
+  );
 }

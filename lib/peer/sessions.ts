@@ -59,7 +59,8 @@ export interface SessionsOptions {
   /** Why there is to be no session with this peer, or `undefined`. */
   readonly objection: (id: PeerId) => string | undefined;
   readonly ready: () => Promise<void> | undefined;
-  readonly onMessage: (message: SessionMessage, session: Session) => void;
+  /** Returns whether the message was taken. */
+  readonly onMessage: (message: SessionMessage, session: Session) => boolean;
   /** A peer has proved its id and said its nickname; before any message of it. */
   readonly onEstablished: (session: Session) => void;
   /** The session with a peer has ended, for a reason to tell the user. */
@@ -299,7 +300,9 @@ export class Sessions implements AsyncDisposable {
       this.#link(session.peerId).offer(session);
     },
     message: (session, message) => {
-      if (this.#isNew(session, message.seq)) this.#options.onMessage(message, session);
+      // What nobody takes any more, because the program ends, is not acknowledged either.
+      if (this.#isNew(session, message.seq) && !this.#options.onMessage(message, session)) return;
+      this.#note(session, message.seq);
       session.acknowledge(message.seq);
     },
     acknowledged: (session, seq) => this.#links.get(session.peerId)?.acknowledged(seq),
@@ -313,14 +316,17 @@ export class Sessions implements AsyncDisposable {
     },
   };
 
-  /** Whether a message is not one that was sent again; notes its number. */
+  /** Whether a message is not one that was sent again. */
   #isNew({ peerId, peerHello: { instance } }: Session, seq: number): boolean {
+    return seq > (this.#countersOf(peerId).taken.get(instance) ?? 0);
+  }
+
+  /** Notes that everything up to this number was taken. */
+  #note({ peerId, peerHello: { instance } }: Session, seq: number): void {
     const { taken } = this.#countersOf(peerId);
-    const last = taken.get(instance) ?? 0;
-    if (seq <= last) return false;
+    if (seq <= (taken.get(instance) ?? 0)) return;
     taken.delete(instance);
     taken.set(instance, seq);
     if (taken.size > MAX_RUNS) taken.delete(taken.keys().next().value!);
-    return true;
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
+import type { NodeEvent } from "../node.ts";
 
 /** When what was left out is summed up, in milliseconds. */
 const SUMMARY_MS = 2000;
@@ -31,6 +32,12 @@ export const LOG_BOUNDS: NoticesBounds = {
     `* ${count === 1 ? "1 more log entry" : `${count} more log entries`}; ` +
     "2>FILE behind the command keeps them all",
 };
+
+/** Whether an event is one of those that strangers can cause in any number. */
+export function isPresence(event: NodeEvent): boolean {
+  return event.type === "peer_up" || event.type === "peer_down" ||
+    (event.type === "identity" && event.change !== "changed");
+}
 
 /**
  * Bounds how many lines that others can cause reach the screen, so that a hostile peer does not

@@ -6,7 +6,7 @@ import { type Command, HELP, parseCommand } from "./commands.ts";
 import { untilEnded } from "./ending.ts";
 import { isIdentityCommand, runIdentityCommand } from "./identity_text.ts";
 import { inputLines, type Read } from "./input.ts";
-import { BoundedNotices, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
+import { BoundedNotices, isPresence, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
 import type { Output } from "./output.ts";
 import { PendingSends } from "./pending_sends.ts";
 import { plainStyle } from "./style.ts";
@@ -99,8 +99,7 @@ export class PlainInterface {
     const { node, output } = this.#options;
     for await (const event of node.events) {
       const text = eventText(event, plainStyle);
-      const isPresence = event.type === "peer_up" || event.type === "peer_down";
-      if (isPresence && this.#presence !== undefined) this.#presence.add(text);
+      if (this.#presence !== undefined && isPresence(event)) this.#presence.add(text);
       else this.#print(text);
       if (event.type === "peer_up") this.#onPeer?.();
       await output.ready();

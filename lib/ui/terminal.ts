@@ -9,7 +9,7 @@ import { COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
 import { aborted, settleSends } from "./ending.ts";
 import { isIdentityCommand, runIdentityCommand } from "./identity_text.ts";
 import { Keyboard } from "./keyboard.ts";
-import { BoundedNotices, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
+import { BoundedNotices, isPresence, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
 import { PendingSends } from "./pending_sends.ts";
 import type { Style } from "./style.ts";
 import { bannerText, eventText, peersText, sentText } from "./text.ts";
@@ -128,7 +128,7 @@ export class TerminalInterface {
     const { node, style } = this.#options;
     for await (const event of node.events) {
       const text = eventText(event, style);
-      if (event.type === "peer_up" || event.type === "peer_down") this.#presence.add(text);
+      if (isPresence(event)) this.#presence.add(text);
       else this.print(text);
       // A terminal that is slower than the peers makes them wait.
       if (process.stdout.writableNeedDrain) {

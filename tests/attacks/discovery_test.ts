@@ -177,3 +177,31 @@ Deno.test("a spoofed goodbye does not end a live session, and sending goes on", 
   await alice.hears("bob: of course");
   assert.ok(alice.node.isConnected({ id } as Peer));
 });
+
+Deno.test("an announce that joins a known id to another nickname draws nothing", async () => {
+  await using world = await friends();
+  const { lan, alice, bob } = world;
+  await lan.announce("carol", bob.node.tcpPort, bob.node.id!);
+  await alice.seen((event) => event.type === "peer_up" && event.peer.nickname === "carol");
+  assert.equal(alice.node.trustOf(alice.node.find("carol")), "new");
+  assert.match(await refusedToSend(alice, "carol"), /who has its id calls itself "bob"/);
+  await talk(alice, bob, "after");
+  assert.ok(!bob.heard.some((text) => text.includes("secret")));
+});
+
+Deno.test("who was forgotten is remembered at the next message, and is not sent plain text then", async () => {
+  await using world = await friends();
+  const { lan, alice, bob } = world;
+  alice.node.contacts.forget("bob");
+  await eventually(() => !alice.node.isConnected({ id: bob.node.id } as Peer), "the session ends");
+  await talk(alice, bob, "again");
+  assertKnows(alice, bob);
+  using ear = eavesdrop();
+  await bob.node[Symbol.asyncDispose]();
+  await lan.announce("bob", ear.port);
+  await alice.seen((event) =>
+    event.type === "peer_up" && event.peer.nickname === "bob" && event.peer.id === undefined
+  );
+  await refusedToSend(alice, "bob");
+  assert.deepEqual(ear.heard, []);
+});

@@ -114,14 +114,19 @@ Deno.test("a known peer takes a known nickname of somebody else as little as a s
   assert.equal(known.byId(EVE)?.nickname, "bob");
 });
 
-Deno.test("a peer that took a new free nickname keeps its record, and the old nickname is told", async () => {
+Deno.test("a peer under a new nickname keeps the one that it is known by, until the user says so", async () => {
   await using fixture = await Fixture.make();
   await using known = await fixture.open();
   known.remember("ann", ANN);
   known.verify(ANN);
   await fixture.clock.advance(5000);
+  // An announce can join anybody's id to any free nickname.
+  assert.equal(known.assess("anna", ANN), "new");
+  assert.deepEqual(known.remember("anna", ANN), { trust: "new", formerNickname: "ann" });
+  assert.equal(known.byNickname("ann")?.id, ANN);
+  assert.equal(known.assess("ann", EVE), "changed");
+  known.accept("anna", ANN);
   assert.equal(known.assess("anna", ANN), "verified");
-  assert.deepEqual(known.remember("anna", ANN), { trust: "verified", formerNickname: "ann" });
   assert.equal(known.byNickname("ann"), undefined);
   assert.equal(known.byId(ANN)?.firstSeen, 1_700_000_000);
   assert.equal(known.byId(ANN)?.lastSeen, 1_700_000_005);
@@ -329,6 +334,19 @@ Deno.test("a flood of strangers drives out itself, and nobody who was met on dif
     assert.equal(known.assess(`friend${number}`, EVE), number === 3 ? "known" : "changed");
   }
   assert.equal(known.size, 20);
+});
+
+Deno.test("a flood of strangers does not drive out who was met a moment before it", async () => {
+  await using fixture = await Fixture.make();
+  await using known = await fixture.open(20);
+  for (let number = 1; number <= 5; number++) known.remember(`friend${number}`, idOf(number));
+  for (let number = 100; number < 1000; number++) {
+    await fixture.clock.advance(1000);
+    known.remember(`flood${number}`, idOf(number));
+  }
+  for (let number = 1; number <= 5; number++) {
+    assert.equal(known.assess(`friend${number}`, idOf(number)), "known");
+  }
 });
 
 Deno.test("the largest possible file can be written and read again", async () => {

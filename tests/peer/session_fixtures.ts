@@ -100,7 +100,7 @@ export class Person implements AsyncDisposable {
       find: (id) => this.announced.get(id),
       objection: (id) => this.blocked.has(id) ? "the user has blocked it" : undefined,
       ready: () => this.room?.promise,
-      onMessage: ({ content }) => this.heard.push(content),
+      onMessage: ({ content }) => this.heard.push(content) > 0,
       onEstablished: (session) => this.established.push(session),
       onEnded: (_session, reason) => this.ended.push(reason),
       onImpostor: (message) => this.impostors.push(message),

@@ -112,7 +112,7 @@ Deno.test("a program learns ids, compares safety numbers and records what it thi
   const [{ id: announced, encrypted, trust }] = events("peer_up");
   assert.deepEqual([announced, encrypted, trust], [id, true, "new"]);
   const early = await answer({ command: "verify", peer: "bob" });
-  assert.match(String(early.message), /^Cannot verify "bob": there was no session with it yet/);
+  assert.match(String(early.message), /^Cannot verify "bob": its safety number was not shown yet/);
 
   assert.equal((await answer({ command: "send", to: "bob", content: "hi" })).event, "sent");
   assert.deepEqual(events("identity"), [
