@@ -7,7 +7,7 @@ import { type PeerTrust, TrustPolicy } from "./chat/trust.ts";
 import { LanDiscovery } from "./discovery/lan.ts";
 import type { Peer, PresenceEvent } from "./discovery/peer.ts";
 import { PeerRegistry } from "./discovery/registry.ts";
-import { LimitError, messageOf, ParlanceError } from "./errors.ts";
+import { LimitError, ParlanceError } from "./errors.ts";
 import {
   type NodeEnvironment,
   type NodeEvent,
@@ -15,10 +15,11 @@ import {
   systemEnvironment,
 } from "./node_options.ts";
 import { Inbound } from "./peer/inbound.ts";
+import { listenForMessages } from "./peer/listen.ts";
 import { Outbound } from "./peer/outbound.ts";
 import type { Session } from "./peer/session.ts";
 import type { Sessions } from "./peer/sessions.ts";
-import type { Listener, Stream, Transport } from "./transport/stream.ts";
+import type { Listener, Stream } from "./transport/stream.ts";
 import { formatAddress, type SocketAddress } from "./wire/address.ts";
 import { identifyCertificate } from "./wire/certificate.ts";
 import type { PeerId } from "./wire/peer_id.ts";
@@ -136,7 +137,11 @@ export class Node implements AsyncDisposable {
     options: NodeOptions,
     environment: NodeEnvironment = systemEnvironment,
   ): Promise<Node> {
-    const node = new Node(options, environment, listen(options.port, environment.transport));
+    const node = new Node(
+      options,
+      environment,
+      listenForMessages(options.port, environment.transport),
+    );
     try {
       await node.#openSessions();
       await node.#discover();
@@ -388,20 +393,5 @@ export class Node implements AsyncDisposable {
       }
     }
     this.#events.push(event);
-  }
-}
-
-function listen(port: number, transport: Transport): Listener {
-  const address = { hostname: "0.0.0.0", port };
-  try {
-    return transport.listen(address);
-  } catch (cause) {
-    const remedy = port === 0
-      ? "does a policy of this system forbid it?"
-      : "choose another port with --port, or 0 for any";
-    throw new ParlanceError(
-      `Cannot listen for messages on TCP ${formatAddress(address)}: ${messageOf(cause)}; ${remedy}`,
-      { cause },
-    );
   }
 }
