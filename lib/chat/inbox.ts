@@ -1,0 +1,148 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { messageOf } from "../errors.ts";
+import type { PeerId } from "../wire/peer_id.ts";
+import type { PeerTrust } from "./trust.ts";
+
+/** What could not be stored is tried again after this long, in milliseconds. */
+const STORE_RETRY_MS = 5000;
+/** Messages, and UTF-16 units of them, that may wait for a disk that takes nothing. */
+const MAX_UNSTORED = 10_000;
+const MAX_UNSTORED_LENGTH = 8 * 1024 * 1024;
+
+/** A message that has come, before anything is known of its fate. */
+export interface IncomingMessage {
+  /** Its sender's id for it; none in plain text. */
+  readonly id?: string;
+  /** What the sender calls itself, and the id that it has proved. */
+  readonly nickname: string;
+  readonly senderId?: PeerId;
+  readonly content: string;
+  /** Unix time in whole seconds, by the sender's clock. */
+  readonly timestamp: number;
+  readonly encrypted: boolean;
+  readonly trust: PeerTrust;
+}
+
+/** What the inbox needs of the store. */
+export interface InboxStore {
+  /**
+   * Stores a message, unless its sender has sent this id before. Resolves when it is on disk.
+   *
+   * @returns Whether it is new.
+   */
+  receive(message: IncomingMessage): Promise<boolean>;
+}
+
+/** What {@linkcode Inbox} works with. */
+export interface InboxOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly store: InboxStore;
+  /** Storing has failed, or works again: for the user. */
+  readonly onProblem: (message: string) => void;
+}
+
+/** A message that is not yet acknowledged. */
+interface Entry {
+  readonly message: IncomingMessage;
+  readonly show: () => void;
+  readonly taken: () => void;
+  state: "storing" | "stored" | "failed";
+  isShown: boolean;
+}
+
+/**
+ * Messages that come in: stored before they are acknowledged, and shown once. While the disk takes
+ * nothing they are shown all the same, and not acknowledged: their senders keep them.
+ */
+export class Inbox implements Disposable {
+  readonly #options: InboxOptions;
+  /** In the order of arrival: an acknowledgement speaks for everything before it. */
+  readonly #entries = new Set<Entry>();
+  #failures = 0;
+  #failedLength = 0;
+  #cancelRetry: (() => void) | undefined;
+  /** Whether the user knows that storing fails. */
+  #isTold = false;
+  #closed = false;
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes a message.
+   *
+   * @param show Called once if it is new, when it is stored, or when it turns out that it cannot be.
+   * @param taken Called when it is stored, now or before: it may be acknowledged.
+   * @returns Whether it was taken; not while too much waits for the disk.
+   */
+  take(message: IncomingMessage, show: () => void, taken: () => void): boolean {
+    if (this.#closed) return false;
+    if (this.#failures >= MAX_UNSTORED || this.#failedLength >= MAX_UNSTORED_LENGTH) return false;
+    const entry: Entry = { message, show, taken, state: "storing", isShown: false };
+    this.#entries.add(entry);
+    void this.#store(entry);
+    return true;
+  }
+
+  /** Acknowledges nothing any more: what is not stored yet comes again. */
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#cancelRetry?.();
+  }
+
+  async #store(entry: Entry): Promise<void> {
+    let isNew: boolean;
+    try {
+      isNew = await this.#options.store.receive(entry.message);
+    } catch (error) {
+      return this.#onFailure(entry, messageOf(error));
+    }
+    entry.state = "stored";
+    this.#isTold = false;
+    if (isNew) this.#show(entry);
+    this.#acknowledge();
+  }
+
+  #onFailure(entry: Entry, reason: string): void {
+    if (this.#closed) return;
+    entry.state = "failed";
+    this.#failures++;
+    if (!this.#isTold) {
+      this.#isTold = true;
+      this.#options.onProblem(
+        `${reason}. New messages are shown, but neither kept nor confirmed until that works again`,
+      );
+    }
+    this.#failedLength += entry.message.content.length;
+    this.#show(entry);
+    this.#cancelRetry ??= this.#options.clock.after(STORE_RETRY_MS, () => this.#retry());
+  }
+
+  #retry(): void {
+    this.#cancelRetry = undefined;
+    this.#failures = 0;
+    this.#failedLength = 0;
+    for (const entry of this.#entries) {
+      if (entry.state !== "failed") continue;
+      entry.state = "storing";
+      void this.#store(entry);
+    }
+  }
+
+  #show(entry: Entry): void {
+    if (entry.isShown) return;
+    entry.isShown = true;
+    entry.show();
+  }
+
+  #acknowledge(): void {
+    for (const entry of this.#entries) {
+      if (entry.state !== "stored") return;
+      this.#entries.delete(entry);
+      if (!this.#closed) entry.taken();
+    }
+  }
+}

@@ -1,0 +1,231 @@
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import { LimitError, messageOf } from "../errors.ts";
+import type { StoredMessage } from "./delivery.ts";
+
+/** Messages, and UTF-16 units of them, that are on their way to one recipient at the same time. */
+const MAX_IN_FLIGHT = 4096;
+const MAX_IN_FLIGHT_LENGTH = 2 * 1024 * 1024;
+/** Messages that are read from the store at once. */
+const PAGE = 512;
+/** The waits between attempts to reach a recipient that is announced, growing and jittered. */
+const MIN_RETRY_MS = 1000;
+const MAX_RETRY_MS = 60_000;
+
+/** Carries messages to one recipient. */
+export interface Carrier {
+  /** Whether messages can be handed over now. */
+  isOpen(): boolean;
+  /** Whether it makes sense to try: the recipient is announced, and may be sent to. */
+  isReachable(): boolean;
+  /** Makes it open; rejects where that fails. */
+  open(): Promise<void>;
+  /**
+   * Hands a message over. Resolves when it has arrived as surely as can be known; rejects with a
+   * {@linkcode LimitError} where the recipient will never take it, else where it may later.
+   */
+  send(message: StoredMessage): Promise<void>;
+}
+
+/** What {@linkcode Lane} works with and whom it tells. */
+export interface LaneOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly carrier: Carrier;
+  /** Pending messages of the recipient behind a key, in order. */
+  readonly pending: (after: number, limit: number) => StoredMessage[];
+  /** Whether a message is not to be handed over now. */
+  readonly isHeld: (key: number) => boolean;
+  /** The message was handed over. */
+  readonly onSent: (message: StoredMessage) => void;
+  /** The message has arrived; resolves when that is stored. */
+  readonly onArrived: (message: StoredMessage) => Promise<void>;
+  /** The message will never arrive; resolves when that is stored. */
+  readonly onRefused: (message: StoredMessage, reason: string) => Promise<void>;
+  /** The message waits again. */
+  readonly onReturned: (message: StoredMessage, reason: string) => void;
+  /** Nothing is on its way any more; more may wait for the recipient. */
+  readonly onQuiet: () => void;
+}
+
+/**
+ * The messages to one recipient, in order: those that are on their way, within a window, and the
+ * way from the store to there. Whoever is away costs nothing but the place in the store.
+ */
+export class Lane {
+  readonly #options: LaneOptions;
+  readonly #inFlight = new Map<number, StoredMessage>();
+  #length = 0;
+  /** Everything up to this key was handed over, and all that is left of it is in flight. */
+  #handedOver = 0;
+  /** Whether the store may have more behind that. */
+  #hasMore = true;
+  #opening: Promise<void> | undefined;
+  #retryMs = MIN_RETRY_MS;
+  #cancelRetry: (() => void) | undefined;
+  #isPumping = false;
+  #closed = false;
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
+
+  /** Whether messages are on their way, or will be without anybody's doing. */
+  get isBusy(): boolean {
+    return this.#inFlight.size > 0 || this.#opening !== undefined ||
+      (this.#hasMore && this.#options.carrier.isOpen());
+  }
+
+  /** Whether nothing waits either. */
+  get isEmpty(): boolean {
+    return !this.#hasMore && this.#inFlight.size === 0;
+  }
+
+  /** Whether this message is on its way. */
+  has(key: number): boolean {
+    return this.#inFlight.has(key);
+  }
+
+  /**
+   * A message was stored as the last one of this recipient.
+   *
+   * @returns Whether it is on its way already.
+   */
+  add(message: StoredMessage): boolean {
+    if (this.#closed) return false;
+    if (!this.#hasMore && this.#hasRoom() && this.#options.carrier.isOpen()) {
+      this.#handOver(message);
+      return true;
+    }
+    this.#hasMore = true;
+    this.#pump();
+    return this.#inFlight.has(message.key);
+  }
+
+  /** Something may be possible now that was not before. */
+  wake(): void {
+    if (this.#isPumping || this.#closed || !this.#hasMore) return;
+    this.#isPumping = true;
+    // A later microtask: what a session has to send again goes before what is new.
+    queueMicrotask(() => {
+      this.#isPumping = false;
+      this.#pump();
+    });
+  }
+
+  /** The recipient has come, or a session with it: no reason to wait for the next attempt. */
+  hurry(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    this.#retryMs = MIN_RETRY_MS;
+    this.wake();
+  }
+
+  /** Hands nothing over any more. */
+  close(): void {
+    this.#closed = true;
+    this.#cancelRetry?.();
+  }
+
+  #pump(): void {
+    const { carrier, pending, isHeld } = this.#options;
+    while (!this.#closed && this.#hasMore && this.#hasRoom()) {
+      if (!carrier.isOpen()) return this.#open();
+      const page = pending(this.#handedOver, PAGE);
+      this.#hasMore = page.length === PAGE;
+      for (const message of page) {
+        if (!this.#hasRoom()) {
+          this.#hasMore = true;
+          break;
+        }
+        const { key } = message;
+        if (this.#inFlight.has(key) || isHeld(key)) this.#handedOver = key;
+        else this.#handOver(message);
+      }
+    }
+    this.#checkQuiet();
+  }
+
+  #checkQuiet(): void {
+    if (!this.isBusy) this.#options.onQuiet();
+  }
+
+  #hasRoom(): boolean {
+    return this.#inFlight.size < MAX_IN_FLIGHT && this.#length < MAX_IN_FLIGHT_LENGTH;
+  }
+
+  #handOver(message: StoredMessage): void {
+    const { carrier, onSent, onArrived, onRefused } = this.#options;
+    this.#handedOver = message.key;
+    this.#inFlight.set(message.key, message);
+    this.#length += message.content.length;
+    const arrival = carrier.send(message);
+    onSent(message);
+    arrival.then(
+      () => this.#settle(message, onArrived(message)),
+      (error) => {
+        if (error instanceof LimitError) this.#settle(message, onRefused(message, error.message));
+        else this.#return(message, messageOf(error));
+      },
+    );
+  }
+
+  /** The message stays in flight until its fate is stored: it must not be read again before. */
+  #settle(message: StoredMessage, stored: Promise<void>): void {
+    this.#retryMs = MIN_RETRY_MS;
+    void stored.then(() => {
+      this.#remove(message);
+      this.wake();
+      this.#checkQuiet();
+    });
+  }
+
+  /** A message that was passed over is to be handed over after all. */
+  rewind(key: number): void {
+    this.#handedOver = Math.min(this.#handedOver, key - 1);
+    this.#hasMore = true;
+    this.wake();
+  }
+
+  #return(message: StoredMessage, reason: string): void {
+    this.#remove(message);
+    this.#handedOver = Math.min(this.#handedOver, message.key - 1);
+    this.#hasMore = true;
+    this.#options.onReturned(message, reason);
+    this.#retryLater();
+    this.#checkQuiet();
+  }
+
+  #remove(message: StoredMessage): void {
+    this.#inFlight.delete(message.key);
+    this.#length -= message.content.length;
+  }
+
+  #open(): void {
+    const { carrier } = this.#options;
+    if (this.#opening !== undefined || this.#cancelRetry !== undefined) return;
+    if (!carrier.isReachable()) return this.#checkQuiet();
+    this.#opening = carrier.open().then(
+      () => {
+        this.#opening = undefined;
+        this.wake();
+      },
+      () => {
+        this.#opening = undefined;
+        this.#retryLater();
+        this.#checkQuiet();
+      },
+    );
+  }
+
+  #retryLater(): void {
+    if (this.#closed || this.#cancelRetry !== undefined) return;
+    const { clock, random } = this.#options;
+    const jittered = this.#retryMs * (0.5 + random.float() / 2);
+    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
+    this.#cancelRetry = clock.after(jittered, () => {
+      this.#cancelRetry = undefined;
+      this.wake();
+    });
+  }
+}

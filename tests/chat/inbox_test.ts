@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { silentLog } from "../../lib/base/log.ts";
+import { Inbox, type IncomingMessage } from "../../lib/chat/inbox.ts";
+import type { PeerId } from "../../lib/wire/peer_id.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { turns } from "./outbox_fixtures.ts";
+
+/** An inbox whose store commits when the test says so. */
+class InboxWorld {
+  readonly clock = new FakeClock();
+  readonly story: string[] = [];
+  readonly commits: { content: string; outcome: PromiseWithResolvers<boolean> }[] = [];
+  readonly inbox = new Inbox({
+    clock: this.clock,
+    log: silentLog,
+    store: {
+      receive: ({ content }) => {
+        const outcome = Promise.withResolvers<boolean>();
+        this.commits.push({ content, outcome });
+        return outcome.promise;
+      },
+    },
+    onProblem: (message) => this.story.push(`! ${message}`),
+  });
+
+  take(content: string): boolean {
+    const message: IncomingMessage = {
+      id: `id of ${content}`,
+      nickname: "bob",
+      senderId: "BOB" as PeerId,
+      content,
+      timestamp: 1,
+      encrypted: true,
+      trust: "known",
+    };
+    return this.inbox.take(
+      message,
+      () => this.story.push(`show ${content}`),
+      () => this.story.push(`ack ${content}`),
+    );
+  }
+}
+
+Deno.test("inbox shows and acknowledges a message when it is stored, not before", async () => {
+  const world = new InboxWorld();
+  world.take("hi");
+  await turns();
+  assert.deepEqual(world.story, []);
+  world.commits[0].outcome.resolve(true);
+  await turns();
+  assert.deepEqual(world.story, ["show hi", "ack hi"]);
+});
+
+Deno.test("inbox acknowledges a message that it has, and does not show it again", async () => {
+  const world = new InboxWorld();
+  world.take("hi");
+  world.commits[0].outcome.resolve(false);
+  await turns();
+  assert.deepEqual(world.story, ["ack hi"]);
+});
+
+Deno.test("inbox shows what it cannot store, once, and acknowledges it when it could", async () => {
+  const world = new InboxWorld();
+  world.take("one");
+  world.commits[0].outcome.reject(new Error("The disk is full"));
+  await turns();
+  assert.match(world.story[0], /^! The disk is full/);
+  assert.deepEqual(world.story.slice(1), ["show one"]);
+  await world.clock.advance(5000);
+  world.commits[1].outcome.reject(new Error("The disk is full"));
+  await turns();
+  assert.equal(world.story.length, 2, "told once");
+  await world.clock.advance(5000);
+  world.commits[2].outcome.resolve(true);
+  await turns();
+  assert.deepEqual(world.story.slice(2), ["ack one"]);
+});
+
+Deno.test("inbox acknowledges nothing before what came before it", async () => {
+  const world = new InboxWorld();
+  world.take("one");
+  world.take("two");
+  world.commits[0].outcome.reject(new Error("The disk is full"));
+  world.commits[1].outcome.resolve(true);
+  await turns();
+  assert.ok(!world.story.some((line) => line.startsWith("ack")));
+  await world.clock.advance(5000);
+  world.commits[2].outcome.resolve(true);
+  await turns();
+  assert.deepEqual(world.story.slice(-2), ["ack one", "ack two"]);
+});
+
+Deno.test("inbox takes no more than a bounded number of messages that it cannot store", async () => {
+  const world = new InboxWorld();
+  for (let index = 0; index < 10_000; index++) {
+    assert.ok(world.take("x"));
+    world.commits[index].outcome.reject(new Error("The disk is full"));
+  }
+  await turns();
+  assert.equal(world.take("one more"), false);
+});
+
+Deno.test("inbox that is closed acknowledges nothing any more", async () => {
+  const world = new InboxWorld();
+  world.take("hi");
+  world.inbox[Symbol.dispose]();
+  world.commits[0].outcome.resolve(true);
+  await turns();
+  assert.ok(!world.story.includes("ack hi"));
+  assert.equal(world.take("more"), false);
+});

@@ -1,0 +1,243 @@
+import assert from "node:assert/strict";
+import { ConnectError, InvalidInputError, LimitError } from "../../lib/errors.ts";
+import type { PeerId } from "../../lib/wire/peer_id.ts";
+import { OutboxWorld, turns } from "./outbox_fixtures.ts";
+import { MemoryStore } from "./memory_store.ts";
+
+const bob = { id: "BOB" as PeerId, nickname: "bob" };
+const carol = { id: "CAROL" as PeerId, nickname: "carol" };
+const dave = { nickname: "dave" };
+
+Deno.test("outbox hands a message over once it is stored, and marks it delivered when it is taken", async () => {
+  await using world = await new OutboxWorld().open();
+  world.carrier("bob").open_ = true;
+  const sent = world.send(bob, "hi");
+  await turns(1);
+  assert.deepEqual(world.carrier("bob").contents, ["hi"]);
+  assert.deepEqual(world.states, ["hi: pending"], "stored before it was handed over");
+  await sent;
+  world.carrier("bob").takeAll();
+  await turns();
+  assert.deepEqual(world.states, ["hi: delivered"]);
+  assert.deepEqual(world.story.slice(-2), ["hi: sent", "hi: delivered"]);
+});
+
+Deno.test("outbox hands nothing over that could not be stored", async () => {
+  await using world = await new OutboxWorld().open();
+  world.carrier("bob").open_ = true;
+  world.store.failure = new Error("disk full");
+  await assert.rejects(world.send(bob, "hi"), /disk full/);
+  await turns();
+  assert.deepEqual(world.carrier("bob").contents, []);
+});
+
+Deno.test("outbox keeps messages for who is away and hands them over in order when it comes", async () => {
+  await using world = await new OutboxWorld().open();
+  for (const text of ["one", "two", "three"]) assert.equal(await world.send(bob, text), "pending");
+  await turns();
+  assert.deepEqual(world.carrier("bob").contents, []);
+  assert.equal(world.carrier("bob").attempts, 0, "nobody is dialled who is not announced");
+  world.carrier("bob").reachable = true;
+  world.outbox.wake(bob);
+  await turns();
+  assert.deepEqual(world.carrier("bob").contents, ["one", "two", "three"]);
+  await world.send(bob, "four");
+  await turns();
+  assert.deepEqual(world.carrier("bob").contents, ["one", "two", "three", "four"]);
+});
+
+Deno.test("outbox of the next run hands over what the last one could not", async () => {
+  const store = new MemoryStore();
+  {
+    await using world = await new OutboxWorld(store).open();
+    world.carrier("bob").open_ = true;
+    await world.send(bob, "lost on the way");
+    await world.send(bob, "never left");
+  }
+  await using world = await new OutboxWorld(store).open();
+  world.carrier("bob").open_ = true;
+  world.outbox.wake(bob);
+  await turns();
+  assert.deepEqual(world.carrier("bob").contents, ["lost on the way", "never left"]);
+});
+
+Deno.test("outbox hands messages over again, in order, after a session broke for good", async () => {
+  await using world = await new OutboxWorld().open();
+  const carrier = world.carrier("bob");
+  carrier.open_ = true;
+  for (const text of ["one", "two", "three"]) await world.send(bob, text);
+  carrier.handedOver[0].outcome.resolve();
+  await turns();
+  carrier.breakDown(new ConnectError("gone"));
+  await world.send(bob, "four");
+  await turns();
+  assert.deepEqual(carrier.contents, []);
+  assert.deepEqual(world.states, [
+    "one: delivered",
+    "two: pending",
+    "three: pending",
+    "four: pending",
+  ]);
+  carrier.open_ = true;
+  world.outbox.wake(bob);
+  await turns();
+  assert.deepEqual(carrier.contents, ["two", "three", "four"]);
+});
+
+Deno.test("outbox fails what the peer refuses, and goes on with the next", async () => {
+  await using world = await new OutboxWorld().open();
+  const carrier = world.carrier("bob");
+  carrier.open_ = true;
+  await world.send(bob, "too long");
+  await world.send(bob, "fine");
+  carrier.handedOver[0].outcome.reject(new LimitError("too long for it"));
+  carrier.handedOver[1].outcome.resolve();
+  await turns();
+  assert.deepEqual(world.states, ["too long: failed", "fine: delivered"]);
+  assert.ok(world.story.includes("too long: failed (too long for it)"));
+});
+
+Deno.test("outbox tries again, later and later, while a peer is announced but does not answer", async () => {
+  await using world = await new OutboxWorld().open();
+  const carrier = world.carrier("bob");
+  carrier.reachable = true;
+  carrier.openError = new ConnectError("no answer");
+  await world.send(bob, "hi");
+  await turns();
+  assert.equal(carrier.attempts, 1);
+  for (const [index, waitMs] of [750, 1500, 3000, 6000].entries()) {
+    await world.clock.advance(waitMs - 1);
+    await turns();
+    assert.equal(carrier.attempts, index + 1);
+    await world.clock.advance(1);
+    await turns();
+    assert.equal(carrier.attempts, index + 2);
+  }
+  carrier.openError = undefined;
+  world.outbox.wake(bob);
+  await turns();
+  assert.deepEqual(carrier.contents, ["hi"], "its coming is a reason not to wait");
+});
+
+Deno.test("outbox has a bounded number of messages on their way to one peer", async () => {
+  await using world = await new OutboxWorld().open();
+  const carrier = world.carrier("bob");
+  await Promise.all(Array.from({ length: 5000 }, (_, index) => world.send(bob, `${index}`)));
+  carrier.open_ = true;
+  world.outbox.wake(bob);
+  await turns();
+  assert.equal(carrier.contents.length, 4096);
+  carrier.takeAll();
+  await turns();
+  assert.deepEqual(carrier.contents, Array.from({ length: 5000 }, (_, index) => `${index}`));
+});
+
+Deno.test("outbox lets nobody wait for a peer that takes nothing", async () => {
+  await using world = await new OutboxWorld().open();
+  world.carrier("bob").open_ = true;
+  world.carrier("carol").open_ = true;
+  await Promise.all(Array.from({ length: 5000 }, (_, index) => world.send(bob, `${index}`)));
+  assert.equal(await world.send(carol, "hi"), "sent");
+  assert.deepEqual(world.carrier("carol").contents, ["hi"]);
+});
+
+Deno.test("outbox cancels what waits, and says that it is too late for what is on its way", async () => {
+  await using world = await new OutboxWorld().open();
+  await world.send(bob, "one");
+  await world.send(bob, "two");
+  const [one, two] = world.store.rows.map(({ message }) => message);
+  const cancelled = world.outbox.cancel(one);
+  world.carrier("bob").open_ = true;
+  world.outbox.wake(bob);
+  await cancelled;
+  await turns();
+  assert.deepEqual(world.carrier("bob").contents, ["two"]);
+  assert.deepEqual(world.states, ["one: failed", "two: pending"]);
+  await assert.rejects(world.outbox.cancel(two), InvalidInputError);
+});
+
+Deno.test("outbox hands over what could not be cancelled", async () => {
+  await using world = await new OutboxWorld().open();
+  await world.send(bob, "one");
+  world.store.failure = new Error("disk full");
+  const cancelled = world.outbox.cancel(world.store.rows[0].message);
+  world.carrier("bob").open_ = true;
+  world.outbox.wake(bob);
+  await assert.rejects(cancelled, /disk full/);
+  await turns();
+  assert.deepEqual(world.carrier("bob").contents, ["one"]);
+});
+
+Deno.test("outbox records a delivery later when the disk is full", async () => {
+  await using world = await new OutboxWorld().open();
+  world.carrier("bob").open_ = true;
+  await world.send(bob, "hi");
+  world.store.failure = new Error("disk full");
+  world.carrier("bob").takeAll();
+  await turns();
+  assert.deepEqual(world.states, ["hi: pending"]);
+  world.store.failure = undefined;
+  await world.clock.advance(5000);
+  await turns();
+  assert.deepEqual(world.states, ["hi: delivered"]);
+});
+
+Deno.test("outbox gives messages up after the time that is set, and says so", async () => {
+  await using world = await new OutboxWorld().open({ expireDays: 1 });
+  await world.send(bob, "hi");
+  await world.clock.advance(23 * 3600_000);
+  await turns();
+  assert.deepEqual(world.states, ["hi: pending"]);
+  await world.clock.advance(2 * 3600_000);
+  await turns();
+  assert.deepEqual(world.states, ["hi: failed"]);
+  assert.equal(world.story.at(-1), "hi: failed (nobody took it within 1 days)");
+});
+
+Deno.test("outbox says of a version 1 peer no more than sent", async () => {
+  await using world = await new OutboxWorld().open();
+  world.carrier("dave").open_ = true;
+  await world.send(dave, "hi");
+  world.carrier("dave").takeAll();
+  await turns();
+  assert.deepEqual(world.states, ["hi: sent"]);
+  assert.deepEqual(world.story.filter((line) => !line.endsWith("pending")), ["hi: sent"]);
+});
+
+Deno.test("outbox of the next run gives up what was on its way to a version 1 peer", async () => {
+  const store = new MemoryStore();
+  {
+    await using world = await new OutboxWorld(store).open();
+    world.carrier("dave").open_ = true;
+    await world.send(dave, "hi");
+  }
+  await using world = await new OutboxWorld(store).open();
+  assert.deepEqual(world.states, ["hi: failed"]);
+});
+
+Deno.test("outbox that queues for version 1 peers, too, keeps their messages over a restart", async () => {
+  const store = new MemoryStore();
+  {
+    await using world = await new OutboxWorld(store).open({ queuePlain: true });
+    await world.send(dave, "hi");
+  }
+  await using world = await new OutboxWorld(store).open({ queuePlain: true });
+  world.carrier("dave").open_ = true;
+  world.outbox.wake(dave);
+  await turns();
+  assert.deepEqual(world.carrier("dave").contents, ["hi"]);
+});
+
+Deno.test("outbox is idle when everything has arrived, or waits for somebody who is away", async () => {
+  await using world = await new OutboxWorld().open();
+  await world.send(bob, "for later");
+  await world.outbox.idle();
+  world.carrier("carol").open_ = true;
+  await world.send(carol, "now");
+  let isIdle = false;
+  const idle = world.outbox.idle().then(() => isIdle = true);
+  await turns();
+  assert.equal(isIdle, false);
+  world.carrier("carol").takeAll();
+  await idle;
+});
