@@ -106,10 +106,6 @@ export class Session {
     return this.#peerHello;
   }
 
-  get isEstablished(): boolean {
-    return this.#peerHello !== undefined && !this.#ended;
-  }
-
   get remote(): SocketAddress {
     return this.#options.stream.remote;
   }

@@ -4,12 +4,12 @@ import type { Refusals } from "../base/refusals.ts";
 import type { Peer } from "../discovery/peer.ts";
 import { ConnectError, messageOf } from "../errors.ts";
 import type { Stream, Transport } from "../transport/stream.ts";
-import { formatAddress } from "../wire/address.ts";
+import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { PROTOCOL_VERSION } from "../wire/announce.ts";
 import { type Decoded, refused } from "../wire/decoded.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import type { SessionMessage } from "../wire/session.ts";
-import { dialPeer } from "./dial.ts";
+import { cannotConnect, dialPeer } from "./dial.ts";
 import { HalfOpen } from "./half_open.ts";
 import { Session, type SessionListener } from "./session.ts";
 import { SessionLink } from "./session_link.ts";
@@ -21,10 +21,10 @@ const MAX_SESSIONS_PER_HOST = 128;
 const MAX_REMEMBERED = 10_000;
 /** Runs of one peer whose numbers are remembered: those that may still send again, and some. */
 const MAX_RUNS = 4;
-/** Connecting, the handshake and the hello of one address, in milliseconds. */
+/** Connecting and the handshake of one address, in milliseconds. */
 const DIAL_MS = 8000;
-/** All addresses of a peer together, in milliseconds: within the time that messages wait. */
-const DIAL_TOTAL_MS = 12_000;
+/** All addresses of a peer together, in milliseconds: with the hello, what messages wait for. */
+const DIAL_TOTAL_MS = 10_000;
 
 /** Judges a certificate; see {@linkcode Upgrade}. */
 export type Judge = (certificate: Uint8Array) => Promise<string | undefined>;
@@ -77,6 +77,8 @@ interface Counters {
   ordinal: number;
   /** The last message taken from each of its runs, the newest run last. */
   readonly taken: Map<string, number>;
+  /** The address of the last session that was dialled with success, as `ip:port`. */
+  worked?: string;
 }
 
 /** All authenticated sessions: one for each peer, dialled when there is something to send. */
@@ -213,34 +215,50 @@ export class Sessions implements AsyncDisposable {
   }
 
   /** Dials, proves and says hello; resolves when the session is established. */
-  #dial(peer: Peer, id: PeerId, dialled: number, signal: AbortSignal): Promise<void> {
-    const { clock, transport, upgrade, onImpostor } = this.#options;
-    const options = { clock, timeoutMs: DIAL_MS, totalMs: DIAL_TOTAL_MS, signal };
-    return dialPeer(peer, options, async (address, signal) => {
-      const stream = await transport.dial(address, signal);
-      const secured = await upgrade(stream, "client", async (certificate) => {
-        const judged = await this.#judge(certificate);
-        if (!judged.ok) return judged.cause;
-        if (judged.value === id) return;
-        const problem = `it proved another id, ${judged.value}`;
-        onImpostor(
-          `${
-            formatAddress(address)
-          } was announced as ${peer.label} with the id ${id}, but ${problem}`,
-        );
-        return problem;
-      }, signal);
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const session = this.#begin(secured, id, dialled, { promise, resolve, reject });
-      const onAbort = () => session?.abort("no hello in time");
-      signal.addEventListener("abort", onAbort, { once: true });
-      if (signal.aborted) onAbort();
-      try {
-        return await promise;
-      } finally {
-        signal.removeEventListener("abort", onAbort);
-      }
-    });
+  async #dial(peer: Peer, id: PeerId, dialled: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const { worked } = this.#countersOf(id);
+    const options = { clock, worked, timeoutMs: DIAL_MS, totalMs: DIAL_TOTAL_MS, signal };
+    // Who proves the id is the peer: only that is raced, and one session begun on the winner.
+    const stream = await dialPeer(
+      peer,
+      options,
+      (address, signal) => this.#prove(peer, id, address, signal),
+    );
+    const address = formatAddress(stream.remote);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const session = this.#begin(stream, id, dialled, { promise, resolve, reject });
+    const onAbort = () => session?.abort(messageOf(signal.reason));
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    try {
+      await promise;
+      this.#countersOf(id).worked = address;
+    } catch (error) {
+      throw cannotConnect(peer, [`${address} (${messageOf(error)})`], error);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Connects to one address of a peer and has it prove the peer's id. */
+  async #prove(
+    peer: Peer,
+    id: PeerId,
+    address: SocketAddress,
+    signal: AbortSignal,
+  ): Promise<Stream> {
+    const { transport, upgrade, onImpostor } = this.#options;
+    const stream = await transport.dial(address, signal);
+    return await upgrade(stream, "client", async (certificate) => {
+      const judged = await this.#judge(certificate);
+      if (!judged.ok) return judged.cause;
+      if (judged.value === id) return;
+      const problem = `it proved another id, ${judged.value}`;
+      const announced = `announced as ${peer.label} with the id ${id}`;
+      onImpostor(`${formatAddress(address)} was ${announced}, but ${problem}`);
+      return problem;
+    }, signal);
   }
 
   #begin(
