@@ -325,6 +325,10 @@ export class Sessions implements AsyncDisposable {
     },
     acknowledged: (session, seq) => this.#links.get(session.peerId)?.acknowledged(seq),
     refused: (session, seq, reason) => this.#links.get(session.peerId)?.refused(seq, reason),
+    isAwaiting: (session) => {
+      const link = this.#links.get(session.peerId);
+      return link?.session === session && link.isBusy;
+    },
     ended: (session, reason) => {
       this.#live.delete(session);
       const waiting = this.#waiting.get(session);

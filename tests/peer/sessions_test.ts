@@ -154,42 +154,6 @@ Deno.test("a peer that starts again with the same id is heard from its first mes
   for (const person of [alice, bob, again]) await person[Symbol.asyncDispose]();
 });
 
-Deno.test("a partition is noticed by both sides within 30 s", async () => {
-  const world = memoryWorld();
-  const { alice, bob } = couple(world);
-  alice.say(bob.id, "hi");
-  await world.clock.advance(3000);
-  alice.announced.clear();
-  bob.announced.clear();
-  world.network.partition([alice.host], [bob.host]);
-  await world.clock.advance(30_000);
-  for (const person of [alice, bob]) {
-    assert.match(person.ended[0] ?? "", /no sign of life for 25 s/);
-    assert.equal(person.sessions.count, 0);
-  }
-  await world.clock.advance(60_000);
-  assert.equal(alice.dials, 1);
-});
-
-Deno.test("a quiet session stays, and so does that with somebody whose user is slow", async () => {
-  const world = memoryWorld();
-  const { alice, bob } = couple(world);
-  alice.say(bob.id, "hi");
-  await world.clock.advance(300_000);
-  assert.deepEqual([alice.established.length, bob.established.length], [1, 1], "quiet");
-  bob.room = Promise.withResolvers();
-  const send = alice.say(bob.id, "are you there?");
-  await world.clock.advance(300_000);
-  assert.deepEqual([alice.ended, bob.ended], [[], []], "slow");
-  bob.room.resolve();
-  bob.room = undefined;
-  await world.clock.advance(100);
-  assert.equal(send.state, "sent");
-  assert.deepEqual(bob.heard, ["hi", "are you there?"]);
-  await alice[Symbol.asyncDispose]();
-  await bob[Symbol.asyncDispose]();
-});
-
 Deno.test("more than 16 million characters waiting for one peer are refused at once", async () => {
   const world = memoryWorld();
   const { alice, bob } = couple(world);
