@@ -326,6 +326,7 @@ export class Node implements AsyncDisposable {
         maxContentBytes,
         find: (id) => this.#claimant(id),
         objection: (id) => this.#trust?.objection(id),
+        isTrusted: (id) => security.knownPeers.byId(id)?.verified === true,
         ready: () => this.#events.ready(),
         onMessage: (message, session) => this.#onSessionMessage(message, session),
         onEstablished: (session) => this.#onEstablished(session),

@@ -13,10 +13,8 @@ import { cannotConnect, dialPeer } from "./dial.ts";
 import { HalfOpen } from "./half_open.ts";
 import { Session, type SessionListener } from "./session.ts";
 import { SessionLink } from "./session_link.ts";
+import { SessionPlaces } from "./session_places.ts";
 
-/** Sessions at the same time, and of them with peers of one host. */
-const MAX_SESSIONS = 1024;
-const MAX_SESSIONS_PER_HOST = 128;
 /** Peers whose numbers are remembered. */
 const MAX_REMEMBERED = 10_000;
 /** Runs of one peer whose numbers are remembered: those that may still send again, and some. */
@@ -58,6 +56,8 @@ export interface SessionsOptions {
   readonly find: (id: PeerId) => Peer | undefined;
   /** Why there is to be no session with this peer, or `undefined`. */
   readonly objection: (id: PeerId) => string | undefined;
+  /** Whether the user trusts this peer more than any stranger. */
+  readonly isTrusted?: (id: PeerId) => boolean;
   readonly ready: () => Promise<void> | undefined;
   /** Returns whether the message was taken. */
   readonly onMessage: (message: SessionMessage, session: Session) => boolean;
@@ -77,6 +77,8 @@ interface Counters {
   ordinal: number;
   /** The last message taken from each of its runs, the newest run last. */
   readonly taken: Map<string, number>;
+  /** Whether this run has sent it anything. */
+  isSentTo?: boolean;
   /** The address of the last session that was dialled with success, as `ip:port`. */
   worked?: string;
 }
@@ -88,7 +90,7 @@ export class Sessions implements AsyncDisposable {
   readonly #counters = new Map<PeerId, Counters>();
   /** Where the numbers of a peer begin: those that were forgotten must not be used again. */
   readonly #first = { seq: 0, ordinal: 0 };
-  readonly #live = new Set<Session>();
+  readonly #live: SessionPlaces;
   readonly #waiting = new Map<Session, PromiseWithResolvers<void>>();
   readonly #halfOpen: HalfOpen;
   /** Set while more is not welcome. */
@@ -98,6 +100,9 @@ export class Sessions implements AsyncDisposable {
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.#halfOpen = new HalfOpen(options.refusals);
+    this.#live = new SessionPlaces((id) =>
+      this.#counters.get(id)?.isSentTo === true || options.isTrusted?.(id) === true
+    );
   }
 
   /** How many sessions are open. */
@@ -118,6 +123,7 @@ export class Sessions implements AsyncDisposable {
    */
   send(peer: Peer, id: PeerId, content: string, timestamp: number): Promise<void> {
     if (this.#stop.signal.aborted) return Promise.reject(new ConnectError("Sending has ended"));
+    this.#countersOf(id).isSentTo = true;
     return this.#link(id).send(peer, content, timestamp);
   }
 
@@ -164,7 +170,7 @@ export class Sessions implements AsyncDisposable {
     this.#stop.abort(new Error("Sending has ended"));
     const links = [...this.#links.values()];
     await Promise.all(links.map((link) => link.close("sending has ended")));
-    for (const session of this.#live) session.abort("the peer has left");
+    for (const session of [...this.#live]) session.abort("the peer has left");
   }
 
   async #judge(certificate: Uint8Array): Promise<Decoded<PeerId>> {
@@ -268,7 +274,7 @@ export class Sessions implements AsyncDisposable {
     waiting?: PromiseWithResolvers<void>,
   ): Session | undefined {
     const { nickname, instance, refusals } = this.#options;
-    const full = this.#fullness(stream.remote.hostname);
+    const full = this.#live.makeRoom(stream.remote.hostname, dialled !== undefined);
     if (full !== undefined) {
       refusals.add(full, () => formatAddress(stream.remote));
       stream.close();
@@ -296,15 +302,6 @@ export class Sessions implements AsyncDisposable {
     return session;
   }
 
-  #fullness(host: string): string | undefined {
-    if (this.#live.size >= MAX_SESSIONS) return `sessions above the limit of ${MAX_SESSIONS}`;
-    let ofHost = 0;
-    for (const { remote } of this.#live) if (remote.hostname === host) ofHost++;
-    return ofHost < MAX_SESSIONS_PER_HOST
-      ? undefined
-      : `sessions above the limit of ${MAX_SESSIONS_PER_HOST} per host`;
-  }
-
   readonly #listener: SessionListener = {
     established: (session) => {
       const { signal } = this.#stop;
@@ -318,6 +315,7 @@ export class Sessions implements AsyncDisposable {
       this.#link(session.peerId).offer(session);
     },
     message: (session, message) => {
+      this.#live.use(session);
       // What nobody takes any more, because the program ends, is not acknowledged either.
       if (this.#isNew(session, message.seq) && !this.#options.onMessage(message, session)) return;
       this.#note(session, message.seq);

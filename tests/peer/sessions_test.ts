@@ -207,33 +207,6 @@ Deno.test("a refusal is said before what comes behind it is acknowledged, whatev
   await bob[Symbol.asyncDispose]();
 });
 
-Deno.test("a host has at most 128 sessions, and all together 1024", async () => {
-  const world = memoryWorld();
-  const { alice } = couple(world);
-  const hands: Hand[] = [];
-  const dial = async (address: string, from: number, count: number) => {
-    const host = addHost(world.network, address);
-    for (let index = 0; index < count; index++) {
-      hands.push(await Hand.dial(host, alice.address, idOf(from + index)));
-      await hands.at(-1)!.hello().catch(() => {}); // closed already: the limit
-    }
-    await settle();
-  };
-  await dial("10.0.1.1", 10, 130);
-  assert.equal(alice.sessions.count, 128);
-  assert.deepEqual(hands.slice(128).map(({ ended }) => ended), [true, true]);
-  assert.equal(alice.refusals.totals()["sessions above the limit of 128 per host"], 2);
-  hands[0].stream.close();
-  await settle();
-  await dial("10.0.2.1", 11, 1);
-  assert.equal(alice.sessions.count, 127, "an id has one session, wherever it comes from");
-  for (let host = 0; host < 8; host++) await dial(`10.0.3.${host}`, 1000 + 120 * host, 120);
-  assert.equal(alice.sessions.count, 1024);
-  assert.equal(alice.refusals.totals()["sessions above the limit of 1024"], 127 + 960 - 1024);
-  for (const { stream } of hands) stream.close();
-  await alice[Symbol.asyncDispose]();
-});
-
 Deno.test("the end rejects what waits, whether it is dialling, unacknowledged or coming back", async () => {
   const world = memoryWorld();
   const { alice, bob } = couple(world);
