@@ -326,6 +326,7 @@ export class Node implements AsyncDisposable {
         maxContentBytes,
         find: (id) => this.#claimant(id),
         objection: (id) => this.#trust?.objection(id),
+        isTrusted: (id) => security.knownPeers.byId(id)?.verified === true,
         ready: () => this.#events.ready(),
         onMessage: (message, session) => this.#onSessionMessage(message, session),
         onEstablished: (session) => this.#onEstablished(session),
@@ -367,7 +368,8 @@ export class Node implements AsyncDisposable {
   }
 
   /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */
-  #onEstablished({ peerId: id, peerHello: { nickname } }: Session): void {
+  #onEstablished({ peerId: id, peerHello: { nickname, instance }, remote }: Session): void {
+    this.#registry.proved(id, instance, remote.hostname);
     const { trust, formerNickname } = this.#options.security!.knownPeers.remember(nickname, id);
     if (formerNickname !== undefined) {
       this.#events.push({ type: "identity", change: "renamed", nickname, id, formerNickname });

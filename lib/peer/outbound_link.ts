@@ -8,7 +8,7 @@ import { dialPeer } from "./dial.ts";
 
 /** An idle connection is closed after this many milliseconds. */
 const IDLE_MS = 60_000;
-/** One address gets this long to accept a connection, in milliseconds. */
+/** One address gets this long at the most to accept a connection, in milliseconds. */
 const DIAL_TIMEOUT_MS = 5000;
 /** All addresses of a peer together get this long, in milliseconds: it may announce many. */
 const DIAL_TOTAL_MS = 10_000;
@@ -175,7 +175,7 @@ export class OutboundLink {
     );
   }
 
-  #dial(): Promise<Stream> {
+  async #dial(): Promise<Stream> {
     const options = {
       clock: this.#clock,
       worked: this.#worked,
@@ -183,11 +183,13 @@ export class OutboundLink {
       totalMs: DIAL_TOTAL_MS,
       signal: this.#stop.signal,
     };
-    return dialPeer(this.#peer, options, async (address, signal) => {
-      const stream = await this.#transport.dial(address, signal);
-      this.#worked = formatAddress(address);
-      return stream;
-    });
+    const stream = await dialPeer(
+      this.#peer,
+      options,
+      (address, signal) => this.#transport.dial(address, signal),
+    );
+    this.#worked = formatAddress(stream.remote);
+    return stream;
   }
 
   /**

@@ -102,7 +102,7 @@ export class SessionLink {
     this.#queued += line.length;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#queue.push({ seq, nickname, line, resolve, reject });
-    if (this.#session !== undefined) this.#session.write(line);
+    if (this.#session !== undefined) this.#session.send(line);
     else if (this.#isGivenUp()) this.#dial(peer);
     else if (this.#queue.length === 1 && this.#cancelRetry !== undefined) {
       // The next attempt may be far away, since nothing waited for it.
@@ -178,7 +178,7 @@ export class SessionLink {
     this.#options.onUse(session);
     for (const message of [...this.#queue]) {
       // An announce may join a nickname and an id that do not belong together.
-      if (message.nickname === session.peerHello.nickname) session.write(message.line);
+      if (message.nickname === session.peerHello.nickname) session.send(message.line);
       else this.#remove(message).reject(otherNickname(message.nickname, session));
     }
   }

@@ -217,7 +217,7 @@ Deno.test("the addresses of a peer are tried in order, and the one that worked f
   await outbound[Symbol.asyncDispose]();
 });
 
-Deno.test("an address that does not answer is given up after five seconds, and the next one tried", async () => {
+Deno.test("an address that does not answer delays the next one by 300 ms", async () => {
   const { clock, network } = memoryWorld();
   const sender = addHost(network, "10.0.0.1");
   const host = addHost(network, "10.0.0.2");
@@ -225,7 +225,7 @@ Deno.test("an address that does not answer is given up after five seconds, and t
   const outbound = new Outbound({ clock, transport: sender.transport });
   const nowhere = { hostname: "10.9.9.9", port: 9 };
   const send = watched(outbound.send(peerAt([nowhere, receiver.address]), "hello\n"));
-  await clock.advance(4999);
+  await clock.advance(299);
   assert.equal(send.state, "waiting");
   await clock.advance(2);
   assert.equal(send.state, "sent");
@@ -256,18 +256,16 @@ Deno.test("a peer that cannot be reached is named with every address and its cau
 Deno.test("all addresses of a peer together get ten seconds", async () => {
   const { clock, network } = memoryWorld();
   const sender = addHost(network, "10.0.0.1");
-  addHost(network, "10.0.0.2");
   const outbound = new Outbound({ clock, transport: sender.transport });
   const nowhere = numbered(16).map((_, index) => ({ hostname: "10.9.9.9", port: index + 1 }));
-  const refusing = { hostname: "10.0.0.2", port: 9 };
-  const send = watched(outbound.send(peerAt([...nowhere, refusing]), "hello\n"));
+  const send = watched(outbound.send(peerAt(nowhere), "hello\n"));
   await clock.advance(9999);
   assert.equal(send.state, "waiting");
   await clock.advance(1);
   assert.ok(send.state as unknown instanceof ConnectError);
   assert.match(
     String(send.state),
-    /10\.9\.9\.9:1 \(no answer within 5 s\), 10\.9\.9\.9:2 \(no answer within 5 s\), 15 more \(not tried within 10 s\); /,
+    /10\.9\.9\.9:1 \(no answer within 2\.5 s\), .*10\.9\.9\.9:16 \(no answer within .* s\); /,
   );
   assert.equal(clock.waiting, 0);
   await outbound[Symbol.asyncDispose]();
