@@ -88,6 +88,7 @@ export class Session {
   #quietMs = 0;
   #isAwaiting = false;
   #held = false;
+  #hasPeerLeft = false;
   #ended = false;
   #cancelTick: () => void = () => {};
 
@@ -112,6 +113,11 @@ export class Session {
   get peerHello(): Hello {
     if (this.#peerHello === undefined) throw new Error("The session is not established");
     return this.#peerHello;
+  }
+
+  /** Whether the other side has ended it on purpose, and said so. */
+  get hasPeerLeft(): boolean {
+    return this.#hasPeerLeft;
   }
 
   get remote(): SocketAddress {
@@ -234,6 +240,7 @@ export class Session {
       case "ping":
         return this.#pong();
       case "bye":
+        this.#hasPeerLeft = true;
         return this.#end(line.reason, true);
       case "hello":
         return this.#refuse("second hello");

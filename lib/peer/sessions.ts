@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Refusals } from "../base/refusals.ts";
 import type { Peer } from "../discovery/peer.ts";
-import { ConnectError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import type { Stream, Transport } from "../transport/stream.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { PROTOCOL_VERSION } from "../wire/announce.ts";
@@ -12,7 +12,7 @@ import type { SessionMessage } from "../wire/session.ts";
 import { cannotConnect, dialPeer } from "./dial.ts";
 import { HalfOpen } from "./half_open.ts";
 import { Session, type SessionListener } from "./session.ts";
-import { SessionLink } from "./session_link.ts";
+import { sendingHasEnded, SessionLink } from "./session_link.ts";
 import { SessionPlaces } from "./session_places.ts";
 
 /** Peers whose numbers are remembered. */
@@ -122,7 +122,7 @@ export class Sessions implements AsyncDisposable {
    * @returns Resolves when the peer has acknowledged it.
    */
   send(peer: Peer, id: PeerId, content: string, timestamp: number): Promise<void> {
-    if (this.#stop.signal.aborted) return Promise.reject(new ConnectError("Sending has ended"));
+    if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(peer));
     this.#countersOf(id).isSentTo = true;
     return this.#link(id).send(peer, content, timestamp);
   }

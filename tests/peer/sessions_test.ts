@@ -70,7 +70,7 @@ Deno.test("after 15 s without a session what waits is given up, and a later mess
   const state = () => waiting.state;
   assert.equal(state(), "waiting");
   await world.clock.advance(20);
-  assert.match(String(state()), /Cannot tell whether the message arrived: .* within 15 s/);
+  assert.match(String(state()), /Cannot tell whether the message to "bob" arrived: .* within 15 s/);
   assert.ok(second.state instanceof ConnectError, String(second.state));
   world.network.heal();
   await world.clock.advance(1000); // a dial that was under way may come through
