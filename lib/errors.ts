@@ -52,6 +52,19 @@ export class ConnectError extends ParlanceError {
   override name = "ConnectError";
 }
 
+/** A message will never be taken by whom it is for. */
+export class RefusedError extends ParlanceError {
+  override name = "RefusedError";
+  constructor(
+    /** Whom it is for. */
+    readonly target: string,
+    /** Why, for the user. */
+    readonly reason: string,
+  ) {
+    super(`Cannot send to ${JSON.stringify(target)}: ${reason}`);
+  }
+}
+
 /** Something exceeds a limit; the message names it. */
 export class LimitError extends ParlanceError {
   override name = "LimitError";

@@ -22,6 +22,7 @@ import type { Sessions } from "./peer/sessions.ts";
 import type { Listener, Stream } from "./transport/stream.ts";
 import { formatAddress, type SocketAddress } from "./wire/address.ts";
 import { identifyCertificate } from "./wire/certificate.ts";
+import { MessageIdSource } from "./wire/message_id.ts";
 import type { PeerId } from "./wire/peer_id.ts";
 import type { SessionMessage } from "./wire/session.ts";
 import { encodeMessage, type Message, utf8Length } from "./wire/message.ts";
@@ -77,6 +78,7 @@ export class Node implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #parts = new AsyncDisposableStack();
   readonly #instance: string;
+  readonly #ids: MessageIdSource;
   readonly #trust: TrustPolicy | undefined;
   readonly #contacts: Contacts | undefined;
   #sessions: Sessions | undefined;
@@ -92,6 +94,7 @@ export class Node implements AsyncDisposable {
     this.#options = options;
     this.#environment = environment;
     this.#listener = listener;
+    this.#ids = new MessageIdSource(clock, environment.random);
     this.#instance = randomHex(environment.random, 8);
     const { security } = options;
     this.#trust = security && new TrustPolicy(security.knownPeers, security.plaintext);
@@ -232,7 +235,7 @@ export class Node implements AsyncDisposable {
     this.#trust?.admit(peer);
     const timestamp = Math.floor(this.#environment.clock.now() / 1000);
     if (peer.id !== undefined && this.#sessions !== undefined) {
-      await this.#sessions.send(peer, peer.id, content, timestamp);
+      await this.#sessions.send(peer, peer.id, { id: this.#ids.next(), content, timestamp });
     } else {
       await this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
     }
@@ -328,7 +331,7 @@ export class Node implements AsyncDisposable {
         objection: (id) => this.#trust?.objection(id),
         isTrusted: (id) => security.knownPeers.byId(id)?.verified === true,
         ready: () => this.#events.ready(),
-        onMessage: (message, session) => this.#onSessionMessage(message, session),
+        onMessage: (message, session, taken) => this.#onSessionMessage(message, session, taken),
         onEstablished: (session) => this.#onEstablished(session),
         onEnded: (session, reason) => {
           this.#gone.delete(session.peerId);
@@ -360,11 +363,19 @@ export class Node implements AsyncDisposable {
     this.#events.push({ type: "message", message, address, encrypted: false, trust });
   }
 
-  #onSessionMessage({ content, timestamp }: SessionMessage, session: Session): boolean {
+  #onSessionMessage(
+    { content, timestamp }: SessionMessage,
+    session: Session,
+    taken: () => void,
+  ): boolean {
     const { peerId: id, remote: address, peerHello: { nickname: from } } = session;
     const trust = this.#options.security!.knownPeers.assess(from, id);
     const message = { from, content, timestamp };
-    return this.#events.push({ type: "message", message, address, id, encrypted: true, trust });
+    const event = { type: "message", message, address, id, encrypted: true, trust } as const;
+    // What nobody takes any more, because the program ends, is not acknowledged either.
+    if (!this.#events.push(event)) return false;
+    taken();
+    return true;
   }
 
   /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */

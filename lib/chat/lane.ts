@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import { LimitError, messageOf } from "../errors.ts";
+import { messageOf, RefusedError } from "../errors.ts";
 import type { StoredMessage } from "./delivery.ts";
 
 /** Messages, and UTF-16 units of them, that are on their way to one recipient at the same time. */
@@ -22,7 +22,7 @@ export interface Carrier {
   open(): Promise<void>;
   /**
    * Hands a message over. Resolves when it has arrived as surely as can be known; rejects with a
-   * {@linkcode LimitError} where the recipient will never take it, else where it may later.
+   * {@linkcode RefusedError} where the recipient will never take it, else where it may later.
    */
   send(message: StoredMessage): Promise<void>;
 }
@@ -164,7 +164,7 @@ export class Lane {
     arrival.then(
       () => this.#settle(message, onArrived(message)),
       (error) => {
-        if (error instanceof LimitError) this.#settle(message, onRefused(message, error.message));
+        if (error instanceof RefusedError) this.#settle(message, onRefused(message, error.message));
         else this.#return(message, messageOf(error));
       },
     );

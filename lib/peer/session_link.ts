@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Peer } from "../discovery/peer.ts";
-import { ConnectError, LimitError, messageOf } from "../errors.ts";
+import { ConnectError, LimitError, messageOf, RefusedError } from "../errors.ts";
 import type { PeerId } from "../wire/peer_id.ts";
-import { encodeSessionMessage } from "../wire/session.ts";
+import { type ChatMessage, encodeSessionMessage } from "../wire/session.ts";
 import type { Session } from "./session.ts";
 import { stayingSession } from "./session_choice.ts";
 
@@ -19,10 +19,17 @@ const MAX_BUSY_RETRY_MS = 4000;
 /** After a session of this length the waits grow from the beginning, in milliseconds. */
 const STABLE_MS = 30_000;
 
-interface OutgoingMessage {
+/** Whom a message is for. */
+export interface Addressee {
+  readonly id: PeerId;
+  /** What errors call the peer. */
+  readonly label: string;
+  /** What the peer has to call itself; `undefined` where its id says enough. */
+  readonly nickname: string | undefined;
+}
+
+interface OutgoingMessage extends Omit<Addressee, "id"> {
   readonly seq: number;
-  /** Whom the user means: the peer has to call itself so. */
-  readonly peer: Peer;
   readonly line: string;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -85,19 +92,51 @@ export class SessionLink {
     return this.#queue.length > 0;
   }
 
-  /** Resolves when the peer has acknowledged the message. */
-  send(peer: Peer, content: string, timestamp: number): Promise<void> {
-    if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(peer));
+  /** Resolves when the peer has acknowledged the message; dials it where there is no session. */
+  send(peer: Peer, message: ChatMessage): Promise<void> {
+    const arrival = this.#enqueue(peer, message);
+    if (this.#session !== undefined) return arrival;
+    if (this.#isGivenUp()) this.#dial(peer);
+    else if (this.#queue.length === 1 && this.#cancelRetry !== undefined) {
+      // The next attempt may be far away, since nothing waited for it.
+      this.#cancelRetry();
+      this.#cancelRetry = undefined;
+      void this.#retry();
+    }
+    return arrival;
+  }
+
+  /** Resolves when the peer has acknowledged the message; rejects where there is no session. */
+  deliver(to: Addressee, message: ChatMessage): Promise<void> {
+    if (this.#session !== undefined) return this.#enqueue(to, message);
+    return Promise.reject(failure(to, "there is no session with it now"));
+  }
+
+  /** Resolves when there is a session. */
+  async connect(peer: Peer): Promise<void> {
+    try {
+      if (this.#session === undefined) await (this.#dialling ?? this.#attempt(peer));
+      if (this.#session === undefined) {
+        throw failure(peer, this.#why || "the session ended at once");
+      }
+    } finally {
+      this.#idleMaybe();
+    }
+  }
+
+  #enqueue(to: Omit<Addressee, "id">, message: ChatMessage): Promise<void> {
+    const { label, nickname } = to;
+    if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(to));
     const { counters } = this.#options;
     const session = this.#session;
-    if (session !== undefined && session.peerHello.nickname !== peer.nickname) {
-      return Promise.reject(failure({ peer }, otherNickname(session)));
+    if (session !== undefined && isOther(session, nickname)) {
+      return Promise.reject(otherNickname(label, session));
     }
-    const line = encodeSessionMessage(counters.seq + 1, content, timestamp);
+    const line = encodeSessionMessage(counters.seq + 1, message);
     if (this.#queued > 0 && this.#queued + line.length > MAX_QUEUED) {
       return Promise.reject(
         new LimitError(
-          `Cannot send to ${JSON.stringify(peer.label)}: ${MAX_QUEUED} characters are waiting ` +
+          `Cannot send to ${JSON.stringify(label)}: ${MAX_QUEUED} characters are waiting ` +
             "for it already; wait until it has read them",
         ),
       );
@@ -105,15 +144,16 @@ export class SessionLink {
     const seq = ++counters.seq;
     this.#queued += line.length;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#queue.push({ seq, peer, line, resolve, reject, wasSent: session !== undefined });
-    if (session !== undefined) session.send(line);
-    else if (this.#isGivenUp()) this.#dial(peer);
-    else if (this.#queue.length === 1 && this.#cancelRetry !== undefined) {
-      // The next attempt may be far away, since nothing waited for it.
-      this.#cancelRetry();
-      this.#cancelRetry = undefined;
-      void this.#retry();
-    }
+    this.#queue.push({
+      seq,
+      label,
+      nickname,
+      line,
+      resolve,
+      reject,
+      wasSent: session !== undefined,
+    });
+    session?.send(line);
     return promise;
   }
 
@@ -143,10 +183,9 @@ export class SessionLink {
   refused(seq: number, reason: string): void {
     const index = this.#queue.findIndex((message) => message.seq === seq);
     if (index < 0) return;
-    const [{ line, peer, reject }] = this.#queue.splice(index, 1);
+    const [{ line, label, reject }] = this.#queue.splice(index, 1);
     this.#queued -= line.length;
-    const to = JSON.stringify(peer.label);
-    reject(new LimitError(`Cannot send to ${to}: the peer refuses the message: ${reason}`));
+    reject(new RefusedError(label, `the peer refuses the message: ${reason}`));
   }
 
   ended(session: Session, reason: string): void {
@@ -184,11 +223,13 @@ export class SessionLink {
     this.#cancelRetry = undefined;
     this.#options.onUse(session);
     for (const message of [...this.#queue]) {
-      // An announce may join a nickname and an id that do not belong together.
-      if (message.peer.nickname === session.peerHello.nickname) {
+      if (isOther(session, message.nickname)) {
+        const error = otherNickname(message.label, session);
+        this.#remove(message).reject(message.wasSent ? failure(message, error) : error);
+      } else {
         message.wasSent = true;
         session.send(message.line);
-      } else this.#remove(message).reject(failure(message, otherNickname(session)));
+      }
     }
   }
 
@@ -277,25 +318,35 @@ export class SessionLink {
 
 /** The error for a message that is given up: whoever reads it is to know whether it was sent. */
 function failure(
-  { peer, wasSent }: { readonly peer: Peer; readonly wasSent?: boolean },
+  { label, wasSent }: { readonly label: string; readonly wasSent?: boolean },
   why: string | Error,
 ): Error {
   if (!wasSent && why instanceof Error) return why;
-  const to = JSON.stringify(peer.label);
+  const to = JSON.stringify(label);
   return new ConnectError(
     wasSent
-      ? `Cannot tell whether the message to ${to} arrived: ${messageOf(why)}`
+      ? `Cannot tell whether the message to ${to} arrived: ${
+        why instanceof RefusedError ? why.reason : messageOf(why)
+      }`
       : `Cannot send to ${to}: ${why}`,
     { cause: why },
   );
 }
 
 /** What a message is rejected with when sending to a peer has ended. */
-export function sendingHasEnded(peer: Peer): ConnectError {
-  return new ConnectError(`Cannot send to ${JSON.stringify(peer.label)}: sending has ended`);
+export function sendingHasEnded({ label }: Pick<Peer, "label">): ConnectError {
+  return new ConnectError(`Cannot send to ${JSON.stringify(label)}: sending has ended`);
 }
 
-function otherNickname({ peerHello: { nickname } }: Session): string {
-  return `who has its id calls itself ${JSON.stringify(nickname)}; ` +
-    "send to that nickname if it is meant";
+/** An announce may join a nickname and an id that do not belong together. */
+function isOther({ peerHello }: Session, nickname: string | undefined): boolean {
+  return nickname !== undefined && nickname !== peerHello.nickname;
+}
+
+function otherNickname(label: string, { peerHello: { nickname } }: Session): RefusedError {
+  return new RefusedError(
+    label,
+    `who has its id calls itself ${JSON.stringify(nickname)}; ` +
+      "send to that nickname if it is meant",
+  );
 }

@@ -8,11 +8,11 @@ import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { PROTOCOL_VERSION } from "../wire/announce.ts";
 import { type Decoded, refused } from "../wire/decoded.ts";
 import type { PeerId } from "../wire/peer_id.ts";
-import type { SessionMessage } from "../wire/session.ts";
+import type { ChatMessage, SessionMessage } from "../wire/session.ts";
 import { cannotConnect, dialPeer } from "./dial.ts";
 import { HalfOpen } from "./half_open.ts";
 import { Session, type SessionListener } from "./session.ts";
-import { sendingHasEnded, SessionLink } from "./session_link.ts";
+import { type Addressee, sendingHasEnded, SessionLink } from "./session_link.ts";
 import { SessionPlaces } from "./session_places.ts";
 
 /** Peers whose numbers are remembered. */
@@ -23,6 +23,9 @@ const MAX_RUNS = 4;
 const DIAL_MS = 8000;
 /** All addresses of a peer together, in milliseconds: with the hello, what messages wait for. */
 const DIAL_TOTAL_MS = 10_000;
+
+/** Why a session ends whose messages nobody can take. */
+const NOT_TAKEN = "messages cannot be taken now";
 
 /** Judges a certificate; see {@linkcode Upgrade}. */
 export type Judge = (certificate: Uint8Array) => Promise<string | undefined>;
@@ -59,8 +62,11 @@ export interface SessionsOptions {
   /** Whether the user trusts this peer more than any stranger. */
   readonly isTrusted?: (id: PeerId) => boolean;
   readonly ready: () => Promise<void> | undefined;
-  /** Returns whether the message was taken. */
-  readonly onMessage: (message: SessionMessage, session: Session) => boolean;
+  /**
+   * A message has come; `taken` is to be called when it may be acknowledged, in the order in which
+   * messages come. Returns whether that will happen at all; if not, the session ends.
+   */
+  readonly onMessage: (message: SessionMessage, session: Session, taken: () => void) => boolean;
   /** A peer has proved its id and said its nickname; before any message of it. */
   readonly onEstablished: (session: Session) => void;
   /** The session with a peer has ended, for a reason to tell the user. */
@@ -116,15 +122,38 @@ export class Sessions implements AsyncDisposable {
   }
 
   /**
-   * Sends a message.
+   * Sends a message; dials the peer where there is no session.
    *
    * @param peer Announced with the id `id`.
    * @returns Resolves when the peer has acknowledged it.
    */
-  send(peer: Peer, id: PeerId, content: string, timestamp: number): Promise<void> {
+  send(peer: Peer, id: PeerId, message: ChatMessage): Promise<void> {
     if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(peer));
     this.#countersOf(id).isSentTo = true;
-    return this.#link(id).send(peer, content, timestamp);
+    return this.#link(id).send(peer, message);
+  }
+
+  /**
+   * Sends a message over the session that there is.
+   *
+   * @returns Resolves when the peer has acknowledged it.
+   */
+  deliver(to: Addressee, message: ChatMessage): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(to));
+    this.#countersOf(to.id).isSentTo = true;
+    return this.#link(to.id).deliver(to, message);
+  }
+
+  /**
+   * Sees to a session with a peer.
+   *
+   * @param peer Announced with the id `id`.
+   * @returns Resolves when there is one.
+   * @throws {ConnectError} When it cannot be reached.
+   */
+  connect(peer: Peer, id: PeerId): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(peer));
+    return this.#link(id).connect(peer);
   }
 
   /** Takes an incoming connection that begins a TLS handshake. */
@@ -316,10 +345,14 @@ export class Sessions implements AsyncDisposable {
     },
     message: (session, message) => {
       this.#live.use(session);
-      // What nobody takes any more, because the program ends, is not acknowledged either.
-      if (this.#isNew(session, message.seq) && !this.#options.onMessage(message, session)) return;
-      this.#note(session, message.seq);
-      session.acknowledge(message.seq);
+      const { seq } = message;
+      const taken = () => {
+        this.#note(session, seq);
+        session.acknowledge(seq);
+      };
+      if (!this.#isNew(session, seq)) return taken();
+      // An acknowledgement of what follows would speak for this one, too.
+      if (!this.#options.onMessage(message, session, taken)) void session.close(NOT_TAKEN);
     },
     acknowledged: (session, seq) => this.#links.get(session.peerId)?.acknowledged(seq),
     refused: (session, seq, reason) => this.#links.get(session.peerId)?.refused(seq, reason),

@@ -1,6 +1,7 @@
 import { isInstance, isVersion } from "./announce.ts";
 import { accepted, type Decoded, decodeObject, refused } from "./decoded.ts";
 import { isTimestamp } from "./message.ts";
+import { isMessageId, type MessageId } from "./message_id.ts";
 import { isNickname } from "./nickname.ts";
 
 /**
@@ -32,14 +33,20 @@ export interface Hello {
   readonly dialled?: number;
 }
 
-/** A chat message. */
-export interface SessionMessage {
-  readonly type: "message";
-  /** Counts the messages of the sender's run to this peer, from 1. */
-  readonly seq: number;
+/** What a chat message says, and what it is known by. */
+export interface ChatMessage {
+  /** Names the message among those of its sender, for ever. */
+  readonly id: MessageId;
   readonly content: string;
   /** Unix time in whole seconds, by the sender's clock; 0 to 253402300799. */
   readonly timestamp: number;
+}
+
+/** A chat message on a session. */
+export interface SessionMessage extends ChatMessage {
+  readonly type: "message";
+  /** Counts the messages of the sender's run to this peer, from 1. */
+  readonly seq: number;
   /** Only where an implementation repeats it; must be the nickname of the hello. */
   readonly from?: string;
 }
@@ -82,8 +89,11 @@ export function encodeSessionLine(line: SessionLine): string {
 }
 
 /** The same for messages, of which there are many. Lone surrogates become U+FFFD. */
-export function encodeSessionMessage(seq: number, content: string, timestamp: number): string {
-  return `{"type":"message","seq":${seq},"timestamp":${timestamp},"content":${
+export function encodeSessionMessage(
+  seq: number,
+  { id, content, timestamp }: ChatMessage,
+): string {
+  return `{"type":"message","seq":${seq},"id":"${id}","timestamp":${timestamp},"content":${
     JSON.stringify(content.toWellFormed())
   }}\n`;
 }
@@ -121,12 +131,13 @@ export function decodeSessionLine(text: string): Decoded<SessionLine | undefined
 }
 
 function decodeSessionMessage(fields: Record<string, unknown>): Decoded<SessionMessage> {
-  const { seq, content, timestamp, from } = fields;
+  const { seq, id, content, timestamp, from } = fields;
   if (!isCount(seq) || seq === 0) return refused("session message without a number");
+  if (!isMessageId(id)) return refused("session message without a UUID of version 7 as its id");
   if (typeof content !== "string") return refused("session message without content");
   if (!isTimestamp(timestamp)) return refused("session message without a Unix time");
   if (from !== undefined && !isNickname(from)) return refused("session message from an odd name");
-  return accepted({ type: "message", seq, content, timestamp, from });
+  return accepted({ type: "message", seq, id, content, timestamp, from });
 }
 
 function decodeHello(fields: Record<string, unknown>): Decoded<Hello> {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { type Clock, systemClock } from "../../lib/base/clock.ts";
 import { silentLog } from "../../lib/base/log.ts";
+import { messageIdOf } from "../support/message_ids.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { makeCertificate } from "../../lib/identity/certificate_maker.ts";
 import { type Identity, makeIdentity } from "../../lib/identity/identity.ts";
@@ -41,7 +42,9 @@ export function opening(nickname: string, ...contents: string[]): string {
   const instance = systemRandom.bytes(8).toHex();
   const hello = { type: "hello" as const, version: 2, nickname, instance, ordinal: 1 };
   return encodeSessionLine({ ...hello, dialled: 0 }) +
-    contents.map((content, at) => encodeSessionMessage(at + 1, content, 1_700_000_000)).join("");
+    contents.map((content, at) =>
+      encodeSessionMessage(at + 1, { id: messageIdOf(at), content, timestamp: 1_700_000_000 })
+    ).join("");
 }
 
 /** A node with what its user sees. */

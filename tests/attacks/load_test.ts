@@ -4,6 +4,7 @@ import tls from "node:tls";
 import type { Identity } from "../../lib/identity/identity.ts";
 import type { Peer } from "../../lib/node.ts";
 import { ALPN_PROTOCOL } from "../../lib/wire/session.ts";
+import { messageIdOf } from "../support/message_ids.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { RawTls } from "../support/raw_tls.ts";
 import {
@@ -129,12 +130,17 @@ Deno.test("garbage after the handshake ends that session and no other", async ()
   const garbage = [
     "\0\xff\x16\x03\x01garbage\n",
     "{}\n",
-    '{"type":"message","seq":1,"timestamp":1,"content":"before the hello"}\n',
+    `{"type":"message","seq":1,"id":"${
+      messageIdOf(1)
+    }","timestamp":1,"content":"before the hello"}\n`,
     hello + hello,
     hello + "not json\n",
     hello + "[".repeat(100_000) + "\n",
-    hello + '{"type":"message","seq":-1,"timestamp":1,"content":"x"}\n',
-    hello + '{"type":"message","seq":1,"timestamp":1,"content":"x","from":"carol"}\n',
+    hello + `{"type":"message","seq":-1,"id":"${messageIdOf(1)}","timestamp":1,"content":"x"}\n`,
+    hello +
+    `{"type":"message","seq":1,"id":"${
+      messageIdOf(1)
+    }","timestamp":1,"content":"x","from":"carol"}\n`,
     hello + "x".repeat(1024 * 1024 + 1) + "\n",
   ];
   for (const text of garbage) {
@@ -194,7 +200,13 @@ Deno.test("a peer that never reads costs 16 Mi characters, others are served mea
     await clock.advance(6000);
     // It is alive, and still does not read: somebody whose user is slow looks the same.
     await raw.write(
-      JSON.stringify({ type: "message", seq, timestamp: 1, content: `${seq}` }) + "\n",
+      JSON.stringify({
+        type: "message",
+        seq,
+        id: messageIdOf(seq),
+        timestamp: 1,
+        content: `${seq}`,
+      }) + "\n",
     );
     await alice.hears(`deaf: ${seq}`);
   }
@@ -220,7 +232,10 @@ Deno.test("a peer that sends 100 MB as fast as it can waits for a slow reader", 
   let sent = 0;
   const flood = (async () => {
     for (let seq = 1; seq <= messages; seq++) {
-      await raw.write(JSON.stringify({ type: "message", seq, timestamp: 1, content }) + "\n");
+      await raw.write(
+        JSON.stringify({ type: "message", seq, id: messageIdOf(seq), timestamp: 1, content }) +
+          "\n",
+      );
       sent += content.length;
     }
   })();

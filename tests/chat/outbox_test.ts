@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConnectError, InvalidInputError, LimitError } from "../../lib/errors.ts";
+import { ConnectError, InvalidInputError, RefusedError } from "../../lib/errors.ts";
 import type { PeerId } from "../../lib/wire/peer_id.ts";
 import { OutboxWorld, turns } from "./outbox_fixtures.ts";
 import { MemoryStore } from "./memory_store.ts";
@@ -90,11 +90,11 @@ Deno.test("outbox fails what the peer refuses, and goes on with the next", async
   carrier.open_ = true;
   await world.send(bob, "too long");
   await world.send(bob, "fine");
-  carrier.handedOver[0].outcome.reject(new LimitError("too long for it"));
+  carrier.handedOver[0].outcome.reject(new RefusedError("bob", "too long for it"));
   carrier.handedOver[1].outcome.resolve();
   await turns();
   assert.deepEqual(world.states, ["too long: failed", "fine: delivered"]);
-  assert.ok(world.story.includes("too long: failed (too long for it)"));
+  assert.ok(world.story.includes('too long: failed (Cannot send to "bob": too long for it)'));
 });
 
 Deno.test("outbox tries again, later and later, while a peer is announced but does not answer", async () => {

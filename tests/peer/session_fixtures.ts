@@ -1,4 +1,5 @@
 import { silentLog } from "../../lib/base/log.ts";
+import { systemRandom } from "../../lib/base/random.ts";
 import { Refusals } from "../../lib/base/refusals.ts";
 import type { Peer } from "../../lib/discovery/peer.ts";
 import type { Session } from "../../lib/peer/session.ts";
@@ -9,7 +10,8 @@ import type { Listener, Stream } from "../../lib/transport/stream.ts";
 import type { SocketAddress } from "../../lib/wire/address.ts";
 import { accepted } from "../../lib/wire/decoded.ts";
 import { formatPeerId, type PeerId } from "../../lib/wire/peer_id.ts";
-import { decodeSessionLine, type SessionLine } from "../../lib/wire/session.ts";
+import { type ChatMessage, decodeSessionLine, type SessionLine } from "../../lib/wire/session.ts";
+import { messageIdOf } from "../support/message_ids.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
 import { addHost, memoryWorld, peerAt, watched } from "./fixtures.ts";
 
@@ -43,6 +45,12 @@ export function clearUpgrade(ownId: PeerId): Upgrade {
       signal?.removeEventListener("abort", onAbort);
     }
   };
+}
+
+/** A message as a node would make it. */
+export function chatMessage(content: string): ChatMessage {
+  const number = Number.parseInt(systemRandom.bytes(6).toHex(), 16);
+  return { id: messageIdOf(number), content, timestamp: 1_700_000_000 };
 }
 
 /** One message of a {@linkcode Person} as it stands. */
@@ -100,7 +108,11 @@ export class Person implements AsyncDisposable {
       find: (id) => this.announced.get(id),
       objection: (id) => this.blocked.has(id) ? "the user has blocked it" : undefined,
       ready: () => this.room?.promise,
-      onMessage: ({ content }) => this.heard.push(content) > 0,
+      onMessage: ({ content }, _session, taken) => {
+        this.heard.push(content);
+        taken();
+        return true;
+      },
       onEstablished: (session) => this.established.push(session),
       onEnded: (_session, reason) => this.ended.push(reason),
       onImpostor: (message) => this.impostors.push(message),
@@ -118,7 +130,7 @@ export class Person implements AsyncDisposable {
   /** Sends to somebody it has met. */
   say(id: PeerId, content: string): Sent {
     const peer = this.announced.get(id)!;
-    return Object.assign(watched(this.sessions.send(peer, id, content, 1_700_000_000)), {
+    return Object.assign(watched(this.sessions.send(peer, id, chatMessage(content))), {
       content,
     });
   }

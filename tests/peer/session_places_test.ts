@@ -4,7 +4,7 @@ import { ConnectError } from "../../lib/errors.ts";
 import type { PeerId } from "../../lib/wire/peer_id.ts";
 import { settle } from "../support/fake_clock.ts";
 import { addHost, memoryWorld } from "./fixtures.ts";
-import { couple, Hand, idOf, Person } from "./session_fixtures.ts";
+import { chatMessage, couple, Hand, idOf, Person } from "./session_fixtures.ts";
 
 /** Dials somebody as strangers with ids from a number on, all from one address. */
 async function strangers(
@@ -32,7 +32,7 @@ Deno.test("the longest idle of 128 sessions of one host makes room for its next 
   const others = await strangers(world.network, alice, "10.0.2.1", 500, 2);
   const hands = await strangers(world.network, alice, "10.0.1.1", 10, 128);
   assert.equal(alice.sessions.count, 130);
-  await hands[0].say({ type: "message", seq: 1, content: "hi", timestamp: 1 });
+  await hands[0].say({ type: "message", seq: 1, ...chatMessage("hi") });
   await settle();
   await strangers(world.network, alice, "10.0.1.1", 300, 2);
   assert.equal(alice.sessions.count, 130);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { ConnectError, LimitError } from "../../lib/errors.ts";
+import { ConnectError, LimitError, RefusedError } from "../../lib/errors.ts";
 import { settle } from "../support/fake_clock.ts";
 import { addHost, memoryWorld } from "./fixtures.ts";
-import { couple, Hand, idOf, Person, texts } from "./session_fixtures.ts";
+import { chatMessage, couple, Hand, idOf, Person, texts } from "./session_fixtures.ts";
 
 Deno.test("the first message opens a session, on which both sides answer", async () => {
   const world = memoryWorld();
@@ -177,7 +177,7 @@ Deno.test("content above the receiver's limit is refused with a reason, and the 
   await settle();
   assert.deepEqual([sends[0].state, sends[2].state], ["sent", "sent"]);
   const refused = sends[1].state;
-  assert.ok(refused instanceof LimitError);
+  assert.ok(refused instanceof RefusedError);
   assert.match(refused.message, /refuses the message: a message has at most 1000 bytes here/);
   assert.deepEqual(bob.heard, ["one", "ü".repeat(500)]);
   assert.equal(alice.established.length, 1);
@@ -200,7 +200,7 @@ Deno.test("a refusal is said before what comes behind it is acknowledged, whatev
   alice.room.resolve();
   alice.room = undefined;
   await settle(100);
-  assert.ok(long.state instanceof LimitError, String(long.state));
+  assert.ok(long.state instanceof RefusedError, String(long.state));
   assert.equal(short.state, "sent");
   assert.ok(flood.every(({ state }) => state === "sent"));
   await alice[Symbol.asyncDispose]();
@@ -241,7 +241,7 @@ Deno.test("a session that becomes ready after the end, or after a block, is not 
   await settle();
   alice.blocked.add(bob.id); // between the handshake and the hello
   await early.hello();
-  await early.say({ type: "message", seq: 1, content: "psst", timestamp: 1 });
+  await early.say({ type: "message", seq: 1, ...chatMessage("psst") });
   await settle();
   assert.deepEqual(alice.heard, []);
   assert.equal(alice.sessions.with(bob.id), undefined);
@@ -330,7 +330,7 @@ Deno.test("a peer whose numbers were forgotten for 10,000 others does not get ol
   const strangers = Array.from({ length: 10_000 }, (_, index) => idOf(index + 10));
   await Promise.all(strangers.map(async (id) => {
     alice.meet({ id, nickname: "stranger", address: nowhere });
-    await assert.rejects(alice.sessions.send(alice.announced.get(id)!, id, "hi", 1));
+    await assert.rejects(alice.sessions.send(alice.announced.get(id)!, id, chatMessage("hi")));
   }));
   alice.announced.set(bob.id, peer);
   const second = alice.say(bob.id, "second");

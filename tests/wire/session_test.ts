@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { MessageId } from "../../lib/wire/message_id.ts";
 import { isNickname } from "../../lib/wire/nickname.ts";
 import {
   decodeSessionLine,
@@ -7,6 +8,7 @@ import {
   encodeSessionMessage,
   type SessionLine,
 } from "../../lib/wire/session.ts";
+import { messageIdOf } from "../support/message_ids.ts";
 import { unicode } from "./arbitraries.ts";
 
 const nicknames = unicode(8).filter(isNickname);
@@ -15,6 +17,7 @@ const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const reasons = unicode(80);
 const timestamps = fc.integer({ min: 0, max: 253402300799 });
 const instances = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => bytes.toHex());
+const ids = fc.nat(2 ** 40).map(messageIdOf);
 const dialledOrNot = fc.option(counts, { nil: undefined });
 
 const lines: fc.Arbitrary<SessionLine> = fc.oneof(
@@ -29,6 +32,7 @@ const lines: fc.Arbitrary<SessionLine> = fc.oneof(
   fc.record({
     type: fc.constant("message" as const),
     seq: positive,
+    id: ids,
     content: unicode(60),
     timestamp: timestamps,
     from: fc.option(nicknames, { nil: undefined }),
@@ -67,12 +71,13 @@ Deno.test("messages are written quickly and read the same, lone surrogates repla
     String.fromCharCode(...units)
   );
   fc.assert(
-    fc.property(positive, anyText, timestamps, (seq, content, timestamp) => {
-      const text = encodeSessionMessage(seq, content, timestamp);
+    fc.property(positive, ids, anyText, timestamps, (seq, id, content, timestamp) => {
+      const text = encodeSessionMessage(seq, { id, content, timestamp });
       assert.equal(text.indexOf("\n"), text.length - 1);
       assert.deepEqual(value(text), {
         type: "message",
         seq,
+        id,
         content: content.toWellFormed(),
         timestamp,
         from: undefined,
@@ -90,8 +95,12 @@ Deno.test("the lines of the protocol's example are read", () => {
     { type: "hello", version: 2, nickname: "alice", instance, ordinal: 1, dialled: 0 },
   );
   assert.equal(
-    encodeSessionMessage(1, "hi", 1699123456),
-    '{"type":"message","seq":1,"timestamp":1699123456,"content":"hi"}\n',
+    encodeSessionMessage(1, {
+      id: "018b9a40-d6c0-7f3e-8a41-9c05d2e7b6f1" as MessageId,
+      content: "hi",
+      timestamp: 1699123456,
+    }),
+    '{"type":"message","seq":1,"id":"018b9a40-d6c0-7f3e-8a41-9c05d2e7b6f1","timestamp":1699123456,"content":"hi"}\n',
   );
   assert.deepEqual(value('{"type":"ack","seq":1}'), { type: "ack", seq: 1 });
   assert.equal(encodeSessionLine({ type: "ack", seq: 1 }), '{"type":"ack","seq":1}\n');
@@ -130,7 +139,7 @@ Deno.test("what is missing or out of range is named", () => {
     instance: "0f3a5c7e9b1d2f40",
     ordinal: 1,
   };
-  const message = { type: "message", seq: 1, content: "x", timestamp: 1 };
+  const message = { type: "message", seq: 1, id: messageIdOf(1), content: "x", timestamp: 1 };
   const cases: [object, RegExp][] = [
     [{}, /without a type/],
     [{ type: 7 }, /without a type/],
