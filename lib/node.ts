@@ -116,7 +116,8 @@ export class Node implements AsyncDisposable {
       options.nickname,
       (event) => this.#onPresence(event),
     );
-    this.#outbound = this.#parts.use(new Outbound({ clock, transport }));
+    const admit = (peer: Peer) => this.#trust?.admit(peer);
+    this.#outbound = this.#parts.use(new Outbound({ clock, transport, admit }));
     this.#parts.use(
       new Inbound({
         clock,

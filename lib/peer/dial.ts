@@ -94,12 +94,7 @@ export function dialPeer<T extends Disposable>(
   return promise;
 }
 
-/** The error that names a peer which cannot be reached, and each of its addresses with its cause. */
-export function cannotConnect(
-  peer: Peer,
-  failures: readonly string[],
-  cause: unknown,
-): ConnectError {
+function cannotConnect(peer: Peer, failures: readonly string[], cause: unknown): ConnectError {
   return new ConnectError(
     `Cannot connect to ${JSON.stringify(peer.label)} at ${failures.join(", ")}; ` +
       "is it still running, and does its firewall let it accept connections?",

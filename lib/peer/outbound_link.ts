@@ -23,6 +23,17 @@ const PROBE_MS = 1000;
 /** Bytes that a peer may send on a connection on which nothing is expected. */
 const MAX_UNEXPECTED = 64 * 1024;
 
+/** What an `Outbound` works with. */
+export interface OutboundOptions {
+  readonly clock: Clock;
+  readonly transport: Transport;
+  /**
+   * Throws where a peer is to be sent nothing any more: asked before each write, since it may have
+   * been found out who the peer is while a line was waiting.
+   */
+  readonly admit?: (peer: Peer) => void;
+}
+
 interface QueuedLine {
   readonly line: string;
   readonly resolve: () => void;
@@ -50,6 +61,7 @@ interface OpenStream {
 export class OutboundLink {
   readonly #clock: Clock;
   readonly #transport: Transport;
+  readonly #admit: () => void;
   #peer!: Peer;
   #queue: QueuedLine[] = [];
   #queued = 0;
@@ -66,11 +78,12 @@ export class OutboundLink {
 
   /** @param onClosed Called, maybe more than once, when the link is not to be used any more. */
   constructor(
-    { clock, transport }: { readonly clock: Clock; readonly transport: Transport },
+    { clock, transport, admit }: OutboundOptions,
     private readonly onClosed: () => void,
   ) {
     this.#clock = clock;
     this.#transport = transport;
+    this.#admit = () => admit?.(this.#peer);
   }
 
   /** Since when nothing is being sent, in monotonic milliseconds; `undefined` while busy. */
@@ -121,6 +134,7 @@ export class OutboundLink {
       const batch = this.#takeBatch();
       let result: { taken: number; stalled: boolean };
       try {
+        this.#admit();
         result = await this.#write(await this.#open(), batch);
       } catch (error) {
         this.#fail(batch, error);
@@ -209,6 +223,7 @@ export class OutboundLink {
     this.#stop.signal.addEventListener("abort", onStop);
     try {
       while (at < bytes.length) {
+        this.#admit();
         const cancel = this.#clock.after(STALL_MS, () => {
           stalled = true;
           open.stream.close();
@@ -220,7 +235,7 @@ export class OutboundLink {
         }
       }
     } catch {
-      // Broken, stalled or stopped: the caller decides about what is left.
+      // Broken, stalled, stopped or not admitted any more: the caller decides about what is left.
     } finally {
       this.#stop.signal.removeEventListener("abort", onStop);
     }

@@ -2,14 +2,14 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Refusals } from "../base/refusals.ts";
 import type { Peer } from "../discovery/peer.ts";
-import { messageOf } from "../errors.ts";
+import { ConnectError, messageOf } from "../errors.ts";
 import type { Stream, Transport } from "../transport/stream.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { PROTOCOL_VERSION } from "../wire/announce.ts";
 import { type Decoded, refused } from "../wire/decoded.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import type { ChatMessage, SessionMessage } from "../wire/session.ts";
-import { cannotConnect, dialPeer } from "./dial.ts";
+import { dialPeer } from "./dial.ts";
 import { HalfOpen } from "./half_open.ts";
 import { Session, type SessionListener } from "./session.ts";
 import { type Addressee, sendingHasEnded, SessionLink } from "./session_link.ts";
@@ -270,7 +270,12 @@ export class Sessions implements AsyncDisposable {
       await promise;
       this.#countersOf(id).worked = address;
     } catch (error) {
-      throw cannotConnect(peer, [`${address} (${messageOf(error)})`], error);
+      // It has proved who it is, and takes no session: that is all that TLS lets a dialler know.
+      throw new ConnectError(
+        `Cannot begin a session with ${JSON.stringify(peer.label)} at ${address}: ` +
+          `${messageOf(error)}; has it blocked this identity?`,
+        { cause: error },
+      );
     } finally {
       signal.removeEventListener("abort", onAbort);
     }

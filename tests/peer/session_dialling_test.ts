@@ -93,7 +93,7 @@ Deno.test("who proves the id and says no hello is named with its address after 5
   assert.ok(send.state instanceof ConnectError, String(send.state));
   assert.match(
     send.state.message,
-    /^Cannot connect to "hand" at 10\.0\.0\.7:\d+ \(no hello within 5 s\); /,
+    /^Cannot begin a session with "hand" at 10\.0\.0\.7:\d+: no hello within 5 s; has it blocked /,
   );
   listener.close();
   await settle();
