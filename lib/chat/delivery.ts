@@ -1,35 +1,27 @@
-import type { PeerId } from "../wire/peer_id.ts";
+import type { ContactName } from "../store/contacts.ts";
+import type { OutgoingState } from "../store/message.ts";
+import type { MessageId } from "../wire/message_id.ts";
 
 /**
  * How far a message has come: stored here; handed to the network; stored on the other side; given
  * up. A version 1 peer confirms nothing, so `sent` is the last that is known of a message to it.
+ * While the program runs, `sent` is also what is on its way to others; the store knows that as
+ * pending, since it may have to be sent again.
  */
-export type DeliveryState = "pending" | "sent" | "delivered" | "failed";
+export type DeliveryState = OutgoingState;
 
-/** Whom a message is for: who proves the id, or for a version 1 peer whoever has the nickname. */
-export interface Recipient {
-  readonly id?: PeerId;
-  /** What it was called when the message was written. */
-  readonly nickname: string;
-}
-
-/** A message that was accepted for sending. */
-export interface OutgoingMessage {
-  /** A UUIDv7; names the message on both sides. */
-  readonly id: string;
-  readonly recipient: Recipient;
+/** A message on its way, as the store has it. */
+export interface Outgoing {
+  /** Its place among all stored messages; greater is later. */
+  readonly key: number;
+  readonly id: MessageId;
+  readonly contact: ContactName;
   readonly content: string;
   /** Unix time in whole seconds. */
   readonly timestamp: number;
 }
 
-/** A message as the store keeps it until its fate is known. */
-export interface StoredMessage extends OutgoingMessage {
-  /** Its place among all stored messages; greater is later. */
-  readonly key: number;
-}
-
-/** Names a recipient in tables. */
-export function recipientKey({ id, nickname }: Recipient): string {
-  return id ?? `plain ${nickname}`;
+/** Names a contact in tables. */
+export function contactKey({ id, nickname }: ContactName): string {
+  return id ?? `=${nickname}`;
 }

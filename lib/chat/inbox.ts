@@ -1,8 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { messageOf } from "../errors.ts";
-import type { PeerId } from "../wire/peer_id.ts";
-import type { PeerTrust } from "./trust.ts";
+import type { ReceivedMessage } from "../store/message.ts";
+import type { Store } from "../store/store.ts";
 
 /** What could not be stored is tried again after this long, in milliseconds. */
 const STORE_RETRY_MS = 5000;
@@ -10,29 +10,8 @@ const STORE_RETRY_MS = 5000;
 const MAX_UNSTORED = 10_000;
 const MAX_UNSTORED_LENGTH = 8 * 1024 * 1024;
 
-/** A message that has come, before anything is known of its fate. */
-export interface IncomingMessage {
-  /** Its sender's id for it; none in plain text. */
-  readonly id?: string;
-  /** What the sender calls itself, and the id that it has proved. */
-  readonly nickname: string;
-  readonly senderId?: PeerId;
-  readonly content: string;
-  /** Unix time in whole seconds, by the sender's clock. */
-  readonly timestamp: number;
-  readonly encrypted: boolean;
-  readonly trust: PeerTrust;
-}
-
 /** What the inbox needs of the store. */
-export interface InboxStore {
-  /**
-   * Stores a message, unless its sender has sent this id before. Resolves when it is on disk.
-   *
-   * @returns Whether it is new.
-   */
-  receive(message: IncomingMessage): Promise<boolean>;
-}
+export type InboxStore = Pick<Store["inbox"], "receive">;
 
 /** What {@linkcode Inbox} works with. */
 export interface InboxOptions {
@@ -45,7 +24,7 @@ export interface InboxOptions {
 
 /** A message that is not yet acknowledged. */
 interface Entry {
-  readonly message: IncomingMessage;
+  readonly message: ReceivedMessage;
   readonly show: () => void;
   readonly taken: () => void;
   state: "storing" | "stored" | "failed";
@@ -78,7 +57,7 @@ export class Inbox implements Disposable {
    * @param taken Called when it is stored, now or before: it may be acknowledged.
    * @returns Whether it was taken; not while too much waits for the disk.
    */
-  take(message: IncomingMessage, show: () => void, taken: () => void): boolean {
+  take(message: ReceivedMessage, show: () => void, taken: () => void): boolean {
     if (this.#closed) return false;
     if (this.#failures >= MAX_UNSTORED || this.#failedLength >= MAX_UNSTORED_LENGTH) return false;
     const entry: Entry = { message, show, taken, state: "storing", isShown: false };
@@ -96,7 +75,7 @@ export class Inbox implements Disposable {
   async #store(entry: Entry): Promise<void> {
     let isNew: boolean;
     try {
-      isNew = await this.#options.store.receive(entry.message);
+      isNew = (await this.#options.store.receive(entry.message)).kind === "new";
     } catch (error) {
       return this.#onFailure(entry, messageOf(error));
     }

@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { messageOf, RefusedError } from "../errors.ts";
-import type { StoredMessage } from "./delivery.ts";
+import type { Outgoing } from "./delivery.ts";
 
 /** Messages, and UTF-16 units of them, that are on their way to one recipient at the same time. */
 const MAX_IN_FLIGHT = 4096;
@@ -24,7 +24,7 @@ export interface Carrier {
    * Hands a message over. Resolves when it has arrived as surely as can be known; rejects with a
    * {@linkcode RefusedError} where the recipient will never take it, else where it may later.
    */
-  send(message: StoredMessage): Promise<void>;
+  send(message: Outgoing): Promise<void>;
 }
 
 /** What {@linkcode Lane} works with and whom it tells. */
@@ -33,17 +33,17 @@ export interface LaneOptions {
   readonly random: Random;
   readonly carrier: Carrier;
   /** Pending messages of the recipient behind a key, in order. */
-  readonly pending: (after: number, limit: number) => StoredMessage[];
+  readonly pending: (after: number, limit: number) => Outgoing[];
   /** Whether a message is not to be handed over now. */
   readonly isHeld: (key: number) => boolean;
   /** The message was handed over. */
-  readonly onSent: (message: StoredMessage) => void;
+  readonly onSent: (message: Outgoing) => void;
   /** The message has arrived; resolves when that is stored. */
-  readonly onArrived: (message: StoredMessage) => Promise<void>;
+  readonly onArrived: (message: Outgoing) => Promise<void>;
   /** The message will never arrive; resolves when that is stored. */
-  readonly onRefused: (message: StoredMessage, reason: string) => Promise<void>;
+  readonly onRefused: (message: Outgoing, reason: string) => Promise<void>;
   /** The message waits again. */
-  readonly onReturned: (message: StoredMessage, reason: string) => void;
+  readonly onReturned: (message: Outgoing, reason: string) => void;
   /** Nothing is on its way any more; more may wait for the recipient. */
   readonly onQuiet: () => void;
 }
@@ -54,7 +54,7 @@ export interface LaneOptions {
  */
 export class Lane {
   readonly #options: LaneOptions;
-  readonly #inFlight = new Map<number, StoredMessage>();
+  readonly #inFlight = new Map<number, Outgoing>();
   #length = 0;
   /** Everything up to this key was handed over, and all that is left of it is in flight. */
   #handedOver = 0;
@@ -91,7 +91,7 @@ export class Lane {
    *
    * @returns Whether it is on its way already.
    */
-  add(message: StoredMessage): boolean {
+  add(message: Outgoing): boolean {
     if (this.#closed) return false;
     if (!this.#hasMore && this.#hasRoom() && this.#options.carrier.isOpen()) {
       this.#handOver(message);
@@ -131,8 +131,12 @@ export class Lane {
     const { carrier, pending, isHeld } = this.#options;
     while (!this.#closed && this.#hasMore && this.#hasRoom()) {
       if (!carrier.isOpen()) return this.#open();
-      const page = pending(this.#handedOver, PAGE);
-      this.#hasMore = page.length === PAGE;
+      const page = pending(
+        this.#handedOver,
+        Math.min(PAGE, MAX_IN_FLIGHT - this.#inFlight.size),
+      );
+      // A page may be short because its messages are long.
+      this.#hasMore = page.length > 0;
       for (const message of page) {
         if (!this.#hasRoom()) {
           this.#hasMore = true;
@@ -154,7 +158,11 @@ export class Lane {
     return this.#inFlight.size < MAX_IN_FLIGHT && this.#length < MAX_IN_FLIGHT_LENGTH;
   }
 
-  #handOver(message: StoredMessage): void {
+  #isHalfEmpty(): boolean {
+    return this.#inFlight.size <= MAX_IN_FLIGHT / 2 && this.#length <= MAX_IN_FLIGHT_LENGTH / 2;
+  }
+
+  #handOver(message: Outgoing): void {
     const { carrier, onSent, onArrived, onRefused } = this.#options;
     this.#handedOver = message.key;
     this.#inFlight.set(message.key, message);
@@ -171,11 +179,12 @@ export class Lane {
   }
 
   /** The message stays in flight until its fate is stored: it must not be read again before. */
-  #settle(message: StoredMessage, stored: Promise<void>): void {
+  #settle(message: Outgoing, stored: Promise<void>): void {
     this.#retryMs = MIN_RETRY_MS;
     void stored.then(() => {
       this.#remove(message);
-      this.wake();
+      // Reading for every single place would cost more than the places are worth.
+      if (this.#isHalfEmpty()) this.wake();
       this.#checkQuiet();
     });
   }
@@ -187,7 +196,7 @@ export class Lane {
     this.wake();
   }
 
-  #return(message: StoredMessage, reason: string): void {
+  #return(message: Outgoing, reason: string): void {
     this.#remove(message);
     this.#handedOver = Math.min(this.#handedOver, message.key - 1);
     this.#hasMore = true;
@@ -196,7 +205,7 @@ export class Lane {
     this.#checkQuiet();
   }
 
-  #remove(message: StoredMessage): void {
+  #remove(message: Outgoing): void {
     this.#inFlight.delete(message.key);
     this.#length -= message.content.length;
   }

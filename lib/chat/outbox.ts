@@ -2,13 +2,11 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { InvalidInputError, messageOf } from "../errors.ts";
-import {
-  type DeliveryState,
-  type OutgoingMessage,
-  type Recipient,
-  recipientKey,
-  type StoredMessage,
-} from "./delivery.ts";
+import type { ContactName } from "../store/contacts.ts";
+import type { OutgoingMessage, StoredMessage } from "../store/message.ts";
+import type { Store } from "../store/store.ts";
+import type { MessageId } from "../wire/message_id.ts";
+import { contactKey, type DeliveryState, type Outgoing } from "./delivery.ts";
 import { type Carrier, Lane } from "./lane.ts";
 
 /** How often messages that have waited too long are looked for, in milliseconds. */
@@ -16,29 +14,27 @@ const EXPIRY_INTERVAL_MS = 3600_000;
 const DAY_MS = 86_400_000;
 /** A state that could not be stored is tried again after this long, in milliseconds. */
 const STORE_RETRY_MS = 5000;
-
 /** Messages that are read from the store at once. */
 const PAGE = 512;
 /** Lanes that are kept for the next message. */
 const MAX_IDLE_LANES = 1000;
-const CANCELLED = "cancelled";
 const ABANDONED = "the program ended before it was sent; it cannot be told whether it arrived";
 
 type FinalState = Exclude<DeliveryState, "pending">;
 
-/** What the outbox needs of the store. Writes resolve when they are on disk. */
-export interface OutboxStore {
-  /** Stores a message as pending. */
-  enqueue(message: OutgoingMessage): Promise<StoredMessage>;
-  /** Pending messages of a recipient behind a key, in order. */
-  pending(recipient: Recipient, after: number, limit: number): StoredMessage[];
-  /** Everybody for whom messages wait. */
-  recipients(): Recipient[];
-  /** Records what became of a pending message. */
-  settle(key: number, state: FinalState, reason?: string): Promise<void>;
-  /** Ends the wait of messages that were written before a moment (Unix time in milliseconds). */
-  expire(before: number, reason: string): Promise<StoredMessage[]>;
-}
+/** What the outbox needs of the store. */
+export type OutboxStore = Pick<
+  Store["outbox"],
+  | "enqueue"
+  | "pending"
+  | "contactsWithPending"
+  | "find"
+  | "delivered"
+  | "sent"
+  | "failed"
+  | "cancel"
+  | "expire"
+>;
 
 /** What {@linkcode Outbox} works with, and whom it tells. */
 export interface OutboxOptions {
@@ -47,13 +43,13 @@ export interface OutboxOptions {
   readonly log: Log;
   readonly store: OutboxStore;
   /** How messages get to a recipient. */
-  readonly carrier: (recipient: Recipient) => Carrier;
+  readonly carrier: (contact: ContactName) => Carrier;
   /** Whether messages to version 1 peers, too, wait for them. */
   readonly queuePlain: boolean;
   /** After this many days a message is given up; Infinity for never. */
   readonly expireDays: number;
   /** A message has come further, or back to waiting. */
-  readonly onState: (message: OutgoingMessage, state: DeliveryState, reason?: string) => void;
+  readonly onState: (message: Outgoing, state: DeliveryState, reason?: string) => void;
 }
 
 /**
@@ -64,7 +60,7 @@ export class Outbox implements Disposable {
   readonly #options: OutboxOptions;
   readonly #lanes = new Map<string, Lane>();
   /** Everybody for whom messages wait in the store. */
-  readonly #waiting = new Map<string, Recipient>();
+  readonly #waiting = new Set<string>();
   readonly #cancelling = new Set<number>();
   #idle: PromiseWithResolvers<void> | undefined;
   #cancelExpiry: () => void = () => {};
@@ -78,9 +74,13 @@ export class Outbox implements Disposable {
   static async open(options: OutboxOptions): Promise<Outbox> {
     const outbox = new Outbox(options);
     await outbox.#expire();
-    for (const recipient of options.store.recipients()) {
-      if (recipient.id === undefined && !options.queuePlain) await outbox.#abandon(recipient);
-      else outbox.#waiting.set(recipientKey(recipient), recipient);
+    for (let after: number | undefined = 0; after !== undefined;) {
+      const contacts = options.store.contactsWithPending(after);
+      for (const contact of contacts) {
+        if (contact.id === undefined && !options.queuePlain) await outbox.#abandon(contact);
+        else outbox.#waiting.add(contactKey(contact));
+      }
+      after = contacts.at(-1)?.key;
     }
     return outbox;
   }
@@ -91,45 +91,53 @@ export class Outbox implements Disposable {
    * @returns Its state once it is on disk: `sent` where it left at once, else `pending`.
    * @throws {StoreError} When it cannot be stored; then it is not sent either.
    */
-  async send(message: OutgoingMessage): Promise<DeliveryState> {
+  async send(message: Omit<OutgoingMessage, "state">): Promise<DeliveryState> {
     const { store, onState } = this.#options;
-    const stored = await store.enqueue(message);
-    const { recipient } = stored;
-    this.#waiting.set(recipientKey(recipient), recipient);
-    if (this.#stop.signal.aborted) return "pending";
-    if (this.#lane(recipient).add(stored)) return "sent";
-    onState(stored, "pending");
+    const key = await store.enqueue({ ...message, state: "pending" });
+    const { id, contact, content, timestamp } = message;
+    const outgoing = { key, id, contact, content, timestamp };
+    this.#waiting.add(contactKey(contact));
+    if (!this.#stop.signal.aborted && this.#lane(contact).add(outgoing)) {
+      return contact.id === undefined ? "pending" : "sent";
+    }
+    onState(outgoing, "pending");
     return "pending";
   }
 
   /** A recipient has come, or there is a session with it. */
-  wake(recipient: Recipient): void {
-    if (this.#stop.signal.aborted || !this.#waiting.has(recipientKey(recipient))) return;
-    this.#lane(recipient).hurry();
+  wake(contact: ContactName): void {
+    if (this.#stop.signal.aborted || !this.#waiting.has(contactKey(contact))) return;
+    this.#lane(contact).hurry();
   }
 
   /**
    * Takes a message back that still waits.
    *
-   * @throws {InvalidInputError} When it is on its way already.
+   * @throws {InvalidInputError} When there is no such message, or it is not waiting any more.
    */
-  async cancel(message: StoredMessage): Promise<void> {
+  async cancel(id: MessageId): Promise<void> {
     const { store, onState } = this.#options;
-    const { key, id, recipient } = message;
-    const lane = this.#lanes.get(recipientKey(recipient));
-    if (lane?.has(key)) {
-      throw new InvalidInputError(`Cannot cancel ${id}: it is on its way already`);
+    const message = store.find(id);
+    const lane = message && this.#lanes.get(contactKey(message.contact));
+    if (message === undefined || lane?.has(message.key)) {
+      const why = message === undefined ? "there is no such message" : "it is on its way already";
+      throw new InvalidInputError(`Cannot cancel ${id}: ${why}; /outbox shows what waits`);
     }
+    const { key } = message;
     this.#cancelling.add(key);
+    let state: DeliveryState | undefined;
     try {
-      await store.settle(key, "failed", CANCELLED);
+      state = await store.cancel(id);
     } catch (error) {
       lane?.rewind(key);
       throw error;
     } finally {
       this.#cancelling.delete(key);
     }
-    onState(message, "failed", CANCELLED);
+    if (state !== "pending") {
+      throw new InvalidInputError(`Cannot cancel ${id}: it is ${state} already`);
+    }
+    onState(outgoing(message), "failed", "cancelled");
   }
 
   /** Resolves when everything has arrived that can without somebody coming who is away. */
@@ -147,17 +155,17 @@ export class Outbox implements Disposable {
     this.#idle?.resolve();
   }
 
-  #lane(recipient: Recipient): Lane {
-    const name = recipientKey(recipient);
+  #lane(contact: ContactName): Lane {
+    const name = contactKey(contact);
     let lane = this.#lanes.get(name);
     if (lane !== undefined) return lane;
     const { clock, random, store, carrier, onState } = this.#options;
-    const isPlain = recipient.id === undefined;
+    const isPlain = contact.id === undefined;
     lane = new Lane({
       clock,
       random,
-      carrier: carrier(recipient),
-      pending: (after, limit) => store.pending(recipient, after, limit),
+      carrier: carrier(contact),
+      pending: (after, limit) => store.pending(contact, { after, limit }).map(outgoing),
       isHeld: (key) => this.#cancelling.has(key),
       // What waits for a connection of version 1 is not sent until the network has taken it.
       onSent: (message) => isPlain || onState(message, "sent"),
@@ -186,12 +194,15 @@ export class Outbox implements Disposable {
   }
 
   /** Records what became of a message; a disk that is full only delays that. */
-  async #settle(message: StoredMessage, state: FinalState, reason?: string): Promise<void> {
+  async #settle(message: Outgoing, state: FinalState, reason = ""): Promise<void> {
     const { clock, log, store, onState } = this.#options;
+    const { id, contact } = message;
     while (true) {
       try {
-        await store.settle(message.key, state, reason);
-        return onState(message, state, reason);
+        if (state === "delivered") await store.delivered(contact, [id]);
+        else if (state === "sent") await store.sent(id);
+        else await store.failed(id, reason);
+        return onState(message, state, reason || undefined);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         log.warn(`Cannot record that a message is ${state}, trying again: ${messageOf(error)}`);
@@ -203,10 +214,13 @@ export class Outbox implements Disposable {
   async #expire(): Promise<void> {
     const { clock, log, store, expireDays, onState } = this.#options;
     if (expireDays === Infinity) return;
-    const reason = `nobody took it within ${expireDays} days`;
+    const reason = `nobody took it within ${expireDays} ${expireDays === 1 ? "day" : "days"}`;
     try {
-      const expired = await store.expire(clock.now() - expireDays * DAY_MS, reason);
-      for (const message of expired) onState(message, "failed", reason);
+      while (true) {
+        const expired = await store.expire(clock.now() - expireDays * DAY_MS, reason);
+        for (const message of expired) onState(outgoing(message), "failed", reason);
+        if (expired.length === 0) break;
+      }
     } catch (error) {
       log.warn(`Cannot give up old messages: ${messageOf(error)}`);
     }
@@ -215,13 +229,18 @@ export class Outbox implements Disposable {
   }
 
   /** Gives up what was on its way to a version 1 peer when the program ended. */
-  async #abandon(recipient: Recipient): Promise<void> {
+  async #abandon(contact: ContactName): Promise<void> {
     const { store } = this.#options;
-    for (let after = 0;;) {
-      const page = store.pending(recipient, after, PAGE);
-      await Promise.all(page.map((message) => this.#settle(message, "failed", ABANDONED)));
-      if (page.length < PAGE) return;
-      after = page.at(-1)!.key;
+    for (let after: number | undefined = 0; after !== undefined;) {
+      const page = store.pending(contact, { after, limit: PAGE });
+      const settled = page.map((message) => this.#settle(outgoing(message), "failed", ABANDONED));
+      await Promise.all(settled);
+      after = page.at(-1)?.key;
     }
   }
+}
+
+/** Whatever was sent has an id. */
+function outgoing({ key, id, contact, content, timestamp }: StoredMessage): Outgoing {
+  return { key, id: id!, contact, content, timestamp };
 }

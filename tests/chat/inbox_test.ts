@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { silentLog } from "../../lib/base/log.ts";
-import { Inbox, type IncomingMessage } from "../../lib/chat/inbox.ts";
-import type { PeerId } from "../../lib/wire/peer_id.ts";
+import { Inbox } from "../../lib/chat/inbox.ts";
+import type { Reception } from "../../lib/store/inbox.ts";
+import type { ReceivedMessage } from "../../lib/store/message.ts";
+import { idOf } from "../peer/session_fixtures.ts";
+import { messageIdOf } from "../support/message_ids.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { turns } from "./outbox_fixtures.ts";
 
@@ -9,13 +12,14 @@ import { turns } from "./outbox_fixtures.ts";
 class InboxWorld {
   readonly clock = new FakeClock();
   readonly story: string[] = [];
-  readonly commits: { content: string; outcome: PromiseWithResolvers<boolean> }[] = [];
+  #last = 0;
+  readonly commits: { content: string; outcome: PromiseWithResolvers<Reception> }[] = [];
   readonly inbox = new Inbox({
     clock: this.clock,
     log: silentLog,
     store: {
       receive: ({ content }) => {
-        const outcome = Promise.withResolvers<boolean>();
+        const outcome = Promise.withResolvers<Reception>();
         this.commits.push({ content, outcome });
         return outcome.promise;
       },
@@ -24,10 +28,9 @@ class InboxWorld {
   });
 
   take(content: string): boolean {
-    const message: IncomingMessage = {
-      id: `id of ${content}`,
-      nickname: "bob",
-      senderId: "BOB" as PeerId,
+    const message: ReceivedMessage = {
+      id: messageIdOf(++this.#last),
+      contact: { id: idOf(2), nickname: "bob" },
       content,
       timestamp: 1,
       encrypted: true,
@@ -46,7 +49,7 @@ Deno.test("inbox shows and acknowledges a message when it is stored, not before"
   world.take("hi");
   await turns();
   assert.deepEqual(world.story, []);
-  world.commits[0].outcome.resolve(true);
+  world.commits[0].outcome.resolve({ kind: "new", key: 1 });
   await turns();
   assert.deepEqual(world.story, ["show hi", "ack hi"]);
 });
@@ -54,7 +57,7 @@ Deno.test("inbox shows and acknowledges a message when it is stored, not before"
 Deno.test("inbox acknowledges a message that it has, and does not show it again", async () => {
   const world = new InboxWorld();
   world.take("hi");
-  world.commits[0].outcome.resolve(false);
+  world.commits[0].outcome.resolve({ kind: "duplicate" });
   await turns();
   assert.deepEqual(world.story, ["ack hi"]);
 });
@@ -71,7 +74,7 @@ Deno.test("inbox shows what it cannot store, once, and acknowledges it when it c
   await turns();
   assert.equal(world.story.length, 2, "told once");
   await world.clock.advance(5000);
-  world.commits[2].outcome.resolve(true);
+  world.commits[2].outcome.resolve({ kind: "new", key: 1 });
   await turns();
   assert.deepEqual(world.story.slice(2), ["ack one"]);
 });
@@ -81,11 +84,11 @@ Deno.test("inbox acknowledges nothing before what came before it", async () => {
   world.take("one");
   world.take("two");
   world.commits[0].outcome.reject(new Error("The disk is full"));
-  world.commits[1].outcome.resolve(true);
+  world.commits[1].outcome.resolve({ kind: "new", key: 1 });
   await turns();
   assert.ok(!world.story.some((line) => line.startsWith("ack")));
   await world.clock.advance(5000);
-  world.commits[2].outcome.resolve(true);
+  world.commits[2].outcome.resolve({ kind: "new", key: 1 });
   await turns();
   assert.deepEqual(world.story.slice(-2), ["ack one", "ack two"]);
 });
@@ -104,7 +107,7 @@ Deno.test("inbox that is closed acknowledges nothing any more", async () => {
   const world = new InboxWorld();
   world.take("hi");
   world.inbox[Symbol.dispose]();
-  world.commits[0].outcome.resolve(true);
+  world.commits[0].outcome.resolve({ kind: "new", key: 1 });
   await turns();
   assert.ok(!world.story.includes("ack hi"));
   assert.equal(world.take("more"), false);

@@ -1,9 +1,11 @@
 import { silentLog } from "../../lib/base/log.ts";
-import type { Recipient, StoredMessage } from "../../lib/chat/delivery.ts";
+import type { Outgoing } from "../../lib/chat/delivery.ts";
 import type { Carrier } from "../../lib/chat/lane.ts";
-import { Outbox } from "../../lib/chat/outbox.ts";
+import { Outbox, type OutboxStore } from "../../lib/chat/outbox.ts";
+import type { ContactName } from "../../lib/store/contacts.ts";
+import { Store } from "../../lib/store/store.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { messageIdOf } from "../support/message_ids.ts";
 
 /** Carries messages to a peer that the test plays. */
 export class ManualCarrier implements Carrier {
@@ -12,7 +14,7 @@ export class ManualCarrier implements Carrier {
   /** How often somebody tried to open it. */
   attempts = 0;
   openError: Error | undefined;
-  readonly handedOver: { message: StoredMessage; outcome: PromiseWithResolvers<void> }[] = [];
+  readonly handedOver: { message: Outgoing; outcome: PromiseWithResolvers<void> }[] = [];
 
   isOpen(): boolean {
     return this.open_;
@@ -29,7 +31,7 @@ export class ManualCarrier implements Carrier {
     return Promise.resolve();
   }
 
-  send(message: StoredMessage): Promise<void> {
+  send(message: Outgoing): Promise<void> {
     const outcome = Promise.withResolvers<void>();
     this.handedOver.push({ message, outcome });
     return outcome.promise;
@@ -52,31 +54,79 @@ export class ManualCarrier implements Carrier {
   }
 }
 
+/** A store in memory, for as many runs as a test needs; writing fails while told to. */
+export class TestStore {
+  /** Why writing fails now. */
+  failure: Error | undefined;
+  readonly outbox: OutboxStore;
+
+  private constructor(readonly store: Store) {
+    const { outbox } = store;
+    const writing = <A extends unknown[], R>(write: (...args: A) => Promise<R>) => (...args: A) =>
+      this.failure === undefined ? write.apply(outbox, args) : Promise.reject(this.failure);
+    this.outbox = {
+      enqueue: writing(outbox.enqueue),
+      delivered: writing(outbox.delivered),
+      sent: writing(outbox.sent),
+      failed: writing(outbox.failed),
+      cancel: writing(outbox.cancel),
+      expire: writing(outbox.expire),
+      pending: (...args) => outbox.pending(...args),
+      contactsWithPending: (...args) => outbox.contactsWithPending(...args),
+      find: (id) => outbox.find(id),
+    };
+  }
+
+  static async open(clock: FakeClock): Promise<TestStore> {
+    return new TestStore(await Store.open({ path: undefined, clock, log: silentLog }));
+  }
+
+  /** Messages with what the store says of them. */
+  get states(): string[] {
+    return this.store.history({ count: 1000 }).map(({ content, state }) => `${content}: ${state}`);
+  }
+}
+
 /** An outbox with everything around it in the test's hand. */
 export class OutboxWorld implements AsyncDisposable {
-  readonly clock = new FakeClock();
   readonly carriers = new Map<string, ManualCarrier>();
   /** States in order, as `content: state`, with the reason in brackets. */
   readonly story: string[] = [];
-  readonly log = { ...silentLog };
+  lastId = 0;
+
+  private constructor(
+    readonly clock: FakeClock,
+    readonly store: TestStore,
+    private readonly options: { readonly queuePlain?: boolean; readonly expireDays?: number },
+  ) {}
+
   outbox!: Outbox;
-  #id = 0;
 
-  constructor(readonly store = new MemoryStore()) {}
+  /** @param former The world of an earlier run, whose store is used. */
+  static async open(
+    options: { readonly queuePlain?: boolean; readonly expireDays?: number } = {},
+    former?: OutboxWorld,
+  ): Promise<OutboxWorld> {
+    const clock = former?.clock ?? new FakeClock();
+    const world = new OutboxWorld(clock, former?.store ?? await TestStore.open(clock), options);
+    world.lastId = former?.lastId ?? 0;
+    await world.#open();
+    return world;
+  }
 
-  async open({ queuePlain = false, expireDays = 30 } = {}): Promise<this> {
+  async #open(): Promise<void> {
+    const { queuePlain = false, expireDays = 30 } = this.options;
     this.outbox = await Outbox.open({
       clock: this.clock,
       random: { float: () => 0.5, bytes: (length) => new Uint8Array(length) },
-      log: this.log,
-      store: this.store,
+      log: silentLog,
+      store: this.store.outbox,
       carrier: ({ nickname }) => this.carrier(nickname),
       queuePlain,
       expireDays,
       onState: ({ content }, state, reason) =>
         this.story.push(`${content}: ${state}${reason === undefined ? "" : ` (${reason})`}`),
     });
-    return this;
   }
 
   carrier(nickname: string): ManualCarrier {
@@ -87,15 +137,16 @@ export class OutboxWorld implements AsyncDisposable {
     return carrier;
   }
 
-  send(recipient: Recipient, content: string) {
-    const id = `00000000-0000-7000-8000-${String(++this.#id).padStart(12, "0")}`;
+  send(contact: ContactName, content: string, id = messageIdOf(++this.lastId)) {
     const timestamp = Math.floor(this.clock.now() / 1000);
-    return this.outbox.send({ id, recipient, content, timestamp });
+    const encrypted = contact.id !== undefined;
+    const trust = encrypted ? "known" : "plain";
+    return this.outbox.send({ id, contact, content, timestamp, encrypted, trust });
   }
 
   /** What the store says of each message. */
   get states(): string[] {
-    return this.store.rows.map(({ message, state }) => `${message.content}: ${state}`);
+    return this.store.states;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { ConnectError, InvalidInputError, RefusedError } from "../../lib/errors.ts";
-import type { PeerId } from "../../lib/wire/peer_id.ts";
+import { idOf } from "../peer/session_fixtures.ts";
+import { messageIdOf } from "../support/message_ids.ts";
 import { OutboxWorld, turns } from "./outbox_fixtures.ts";
-import { MemoryStore } from "./memory_store.ts";
 
-const bob = { id: "BOB" as PeerId, nickname: "bob" };
-const carol = { id: "CAROL" as PeerId, nickname: "carol" };
+const bob = { id: idOf(2), nickname: "bob" };
+const carol = { id: idOf(3), nickname: "carol" };
 const dave = { nickname: "dave" };
 
 Deno.test("outbox hands a message over once it is stored, and marks it delivered when it is taken", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
   const sent = world.send(bob, "hi");
   await turns(1);
@@ -23,7 +23,7 @@ Deno.test("outbox hands a message over once it is stored, and marks it delivered
 });
 
 Deno.test("outbox hands nothing over that could not be stored", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
   world.store.failure = new Error("disk full");
   await assert.rejects(world.send(bob, "hi"), /disk full/);
@@ -32,7 +32,7 @@ Deno.test("outbox hands nothing over that could not be stored", async () => {
 });
 
 Deno.test("outbox keeps messages for who is away and hands them over in order when it comes", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   for (const text of ["one", "two", "three"]) assert.equal(await world.send(bob, text), "pending");
   await turns();
   assert.deepEqual(world.carrier("bob").contents, []);
@@ -47,14 +47,15 @@ Deno.test("outbox keeps messages for who is away and hands them over in order wh
 });
 
 Deno.test("outbox of the next run hands over what the last one could not", async () => {
-  const store = new MemoryStore();
+  let former: OutboxWorld;
   {
-    await using world = await new OutboxWorld(store).open();
+    await using world = await OutboxWorld.open();
+    former = world;
     world.carrier("bob").open_ = true;
     await world.send(bob, "lost on the way");
     await world.send(bob, "never left");
   }
-  await using world = await new OutboxWorld(store).open();
+  await using world = await OutboxWorld.open({}, former);
   world.carrier("bob").open_ = true;
   world.outbox.wake(bob);
   await turns();
@@ -62,7 +63,7 @@ Deno.test("outbox of the next run hands over what the last one could not", async
 });
 
 Deno.test("outbox hands messages over again, in order, after a session broke for good", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   const carrier = world.carrier("bob");
   carrier.open_ = true;
   for (const text of ["one", "two", "three"]) await world.send(bob, text);
@@ -85,7 +86,7 @@ Deno.test("outbox hands messages over again, in order, after a session broke for
 });
 
 Deno.test("outbox fails what the peer refuses, and goes on with the next", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   const carrier = world.carrier("bob");
   carrier.open_ = true;
   await world.send(bob, "too long");
@@ -98,7 +99,7 @@ Deno.test("outbox fails what the peer refuses, and goes on with the next", async
 });
 
 Deno.test("outbox tries again, later and later, while a peer is announced but does not answer", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   const carrier = world.carrier("bob");
   carrier.reachable = true;
   carrier.openError = new ConnectError("no answer");
@@ -120,7 +121,7 @@ Deno.test("outbox tries again, later and later, while a peer is announced but do
 });
 
 Deno.test("outbox has a bounded number of messages on their way to one peer", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   const carrier = world.carrier("bob");
   await Promise.all(Array.from({ length: 5000 }, (_, index) => world.send(bob, `${index}`)));
   carrier.open_ = true;
@@ -133,7 +134,7 @@ Deno.test("outbox has a bounded number of messages on their way to one peer", as
 });
 
 Deno.test("outbox lets nobody wait for a peer that takes nothing", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
   world.carrier("carol").open_ = true;
   await Promise.all(Array.from({ length: 5000 }, (_, index) => world.send(bob, `${index}`)));
@@ -142,25 +143,24 @@ Deno.test("outbox lets nobody wait for a peer that takes nothing", async () => {
 });
 
 Deno.test("outbox cancels what waits, and says that it is too late for what is on its way", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   await world.send(bob, "one");
   await world.send(bob, "two");
-  const [one, two] = world.store.rows.map(({ message }) => message);
-  const cancelled = world.outbox.cancel(one);
+  const cancelled = world.outbox.cancel(messageIdOf(1));
   world.carrier("bob").open_ = true;
   world.outbox.wake(bob);
   await cancelled;
   await turns();
   assert.deepEqual(world.carrier("bob").contents, ["two"]);
   assert.deepEqual(world.states, ["one: failed", "two: pending"]);
-  await assert.rejects(world.outbox.cancel(two), InvalidInputError);
+  await assert.rejects(world.outbox.cancel(messageIdOf(2)), InvalidInputError);
 });
 
 Deno.test("outbox hands over what could not be cancelled", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   await world.send(bob, "one");
   world.store.failure = new Error("disk full");
-  const cancelled = world.outbox.cancel(world.store.rows[0].message);
+  const cancelled = world.outbox.cancel(messageIdOf(1));
   world.carrier("bob").open_ = true;
   world.outbox.wake(bob);
   await assert.rejects(cancelled, /disk full/);
@@ -169,7 +169,7 @@ Deno.test("outbox hands over what could not be cancelled", async () => {
 });
 
 Deno.test("outbox records a delivery later when the disk is full", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
   await world.send(bob, "hi");
   world.store.failure = new Error("disk full");
@@ -183,7 +183,7 @@ Deno.test("outbox records a delivery later when the disk is full", async () => {
 });
 
 Deno.test("outbox gives messages up after the time that is set, and says so", async () => {
-  await using world = await new OutboxWorld().open({ expireDays: 1 });
+  await using world = await OutboxWorld.open({ expireDays: 1 });
   await world.send(bob, "hi");
   await world.clock.advance(23 * 3600_000);
   await turns();
@@ -191,11 +191,11 @@ Deno.test("outbox gives messages up after the time that is set, and says so", as
   await world.clock.advance(2 * 3600_000);
   await turns();
   assert.deepEqual(world.states, ["hi: failed"]);
-  assert.equal(world.story.at(-1), "hi: failed (nobody took it within 1 days)");
+  assert.equal(world.story.at(-1), "hi: failed (nobody took it within 1 day)");
 });
 
 Deno.test("outbox says of a version 1 peer no more than sent", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   world.carrier("dave").open_ = true;
   await world.send(dave, "hi");
   world.carrier("dave").takeAll();
@@ -205,23 +205,25 @@ Deno.test("outbox says of a version 1 peer no more than sent", async () => {
 });
 
 Deno.test("outbox of the next run gives up what was on its way to a version 1 peer", async () => {
-  const store = new MemoryStore();
+  let former: OutboxWorld;
   {
-    await using world = await new OutboxWorld(store).open();
+    await using world = await OutboxWorld.open();
+    former = world;
     world.carrier("dave").open_ = true;
     await world.send(dave, "hi");
   }
-  await using world = await new OutboxWorld(store).open();
+  await using world = await OutboxWorld.open({}, former);
   assert.deepEqual(world.states, ["hi: failed"]);
 });
 
 Deno.test("outbox that queues for version 1 peers, too, keeps their messages over a restart", async () => {
-  const store = new MemoryStore();
+  let former: OutboxWorld;
   {
-    await using world = await new OutboxWorld(store).open({ queuePlain: true });
+    await using world = await OutboxWorld.open({ queuePlain: true });
+    former = world;
     await world.send(dave, "hi");
   }
-  await using world = await new OutboxWorld(store).open({ queuePlain: true });
+  await using world = await OutboxWorld.open({ queuePlain: true }, former);
   world.carrier("dave").open_ = true;
   world.outbox.wake(dave);
   await turns();
@@ -229,7 +231,7 @@ Deno.test("outbox that queues for version 1 peers, too, keeps their messages ove
 });
 
 Deno.test("outbox is idle when everything has arrived, or waits for somebody who is away", async () => {
-  await using world = await new OutboxWorld().open();
+  await using world = await OutboxWorld.open();
   await world.send(bob, "for later");
   await world.outbox.idle();
   world.carrier("carol").open_ = true;
