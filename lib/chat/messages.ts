@@ -1,0 +1,260 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Random } from "../base/random.ts";
+import { InvalidInputError, messageOf } from "../errors.ts";
+import type { Contact, ContactName } from "../store/contacts.ts";
+import type { ReceivedMessage, StoredMessage, TrustMark } from "../store/message.ts";
+import type { SearchHit } from "../store/search.ts";
+import { parseSearch } from "../store/search_query.ts";
+import type { Store } from "../store/store.ts";
+import { StoreError } from "../store/store_error.ts";
+import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
+import type { DeliveryState, Outgoing } from "./delivery.ts";
+import { Inbox } from "./inbox.ts";
+import type { Carrier } from "./lane.ts";
+import { Outbox } from "./outbox.ts";
+
+/** How often the history is cut to what the user wants to keep, in milliseconds. */
+const RETENTION_INTERVAL_MS = 3600_000;
+const DAY_MS = 86_400_000;
+const MEGABYTE = 1_000_000;
+/** Characters of an id's end that are enough to name a message that waits. */
+const MIN_SUFFIX = 4;
+/** Messages that wait are shown in pages of this size. */
+const PAGE = 1000;
+
+/** What the user has set about the history and the outbox. */
+export interface MessageSettings {
+  /** Messages older than this go; Infinity keeps all. */
+  readonly keepDays: number;
+  /** The history takes no more than about this much of the disk; Infinity keeps all. */
+  readonly maxMegabytes: number;
+  /** After this many days a message that nobody has taken is given up. */
+  readonly expireDays: number;
+  /** Whether messages to version 1 peers wait for them, too. */
+  readonly queuePlain: boolean;
+}
+
+/** Whom a message goes to, as the user named it. */
+export interface Destination {
+  readonly contact: ContactName;
+  /** What to call it on the screen. */
+  readonly label: string;
+  readonly trust: TrustMark;
+}
+
+/** A message that was accepted. */
+export interface SentMessage {
+  readonly messageId: MessageId;
+  readonly to: Destination;
+  /** `sent` where it has left already, else `pending`. */
+  readonly state: DeliveryState;
+}
+
+/** What {@linkcode Messages} works with, and whom it tells. */
+export interface MessagesOptions extends MessageSettings {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Belongs to the caller, who closes it afterwards. */
+  readonly store: Store;
+  /** Whom a target stands for; throws where it may not be sent to. */
+  readonly resolve: (target: string, messageId: MessageId) => Destination;
+  readonly carrier: (contact: ContactName) => Carrier;
+  /** The contacts whose history a target stands for, among those that have the name. */
+  readonly meant: (target: string, named: readonly Contact[]) => readonly ContactName[];
+  readonly onState: (message: Outgoing, state: DeliveryState, reason?: string) => void;
+  readonly onProblem: (message: string) => void;
+}
+
+/** Everything that the user has sent and received: what waits, what arrives, and what was said. */
+export class Messages implements Disposable {
+  readonly #options: MessagesOptions;
+  readonly #ids: MessageIdSource;
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+  #cancelRetention: () => void = () => {};
+  readonly #stop = new AbortController();
+
+  private constructor(options: MessagesOptions, outbox: Outbox) {
+    const { clock, log, random, store, onProblem } = options;
+    this.#options = options;
+    this.#ids = new MessageIdSource(clock, random);
+    this.#inbox = new Inbox({ clock, log, store: store.inbox, onProblem });
+    this.#outbox = outbox;
+  }
+
+  /** Opens what earlier runs have left. */
+  static async open(options: MessagesOptions): Promise<Messages> {
+    const outbox = await Outbox.open({ ...options, store: options.store.outbox });
+    const messages = new Messages(options, outbox);
+    void messages.#retain();
+    return messages;
+  }
+
+  /**
+   * Accepts a message for sending, now or when its recipient is there.
+   *
+   * @returns Once it is on disk.
+   * @throws {ParlanceError} When it is clear already that it cannot go.
+   */
+  async send(target: string, content: string): Promise<SentMessage> {
+    const messageId = this.#ids.next();
+    const to = this.#options.resolve(target, messageId);
+    const { contact, trust } = to;
+    const timestamp = Math.max(0, Math.floor(this.#options.clock.now() / 1000));
+    const encrypted = contact.id !== undefined;
+    const message = { id: messageId, contact, content, timestamp, encrypted, trust };
+    try {
+      return { messageId, to, state: await this.#outbox.send(message) };
+    } catch (error) {
+      const carrier = this.#options.carrier(contact);
+      if (!(error instanceof StoreError) || !carrier.isOpen()) throw error;
+      // Who is there can be told all the same; only nothing of it is kept.
+      void this.#sendUnstored(carrier, { ...message, key: 0 });
+      return { messageId, to, state: "sent" };
+    }
+  }
+
+  /**
+   * A message has come.
+   *
+   * @param show Called once if it is new.
+   * @param taken Called when it is stored, and may be acknowledged.
+   * @returns Whether it is taken at all.
+   */
+  receive(message: ReceivedMessage, show: () => void, taken: () => void = () => {}): boolean {
+    return this.#inbox.take(message, show, taken);
+  }
+
+  /** Somebody has come, or there is a session with it: what waits for it goes out. */
+  wake(contact: ContactName): void {
+    this.#outbox.wake(contact);
+  }
+
+  /** Resolves when everything has arrived that can without somebody coming who is away. */
+  idle(): Promise<void> {
+    return this.#outbox.idle();
+  }
+
+  /**
+   * The last messages with somebody, or of all conversations; the newest last.
+   *
+   * @param count 1 to 1,000.
+   */
+  history(target: string | undefined, count: number): StoredMessage[] {
+    const { store } = this.#options;
+    if (target === undefined) return store.history({ count });
+    const contacts = this.#contacts(target);
+    return store.history({ count, contacts: contacts.map(({ key }) => key) });
+  }
+
+  /**
+   * Finds messages, the newest first.
+   *
+   * @param query Words, "phrases", beginnings with a star, `from:nickname`, `before:2026-01-31`.
+   */
+  async search(query: string, limit: number, signal?: AbortSignal): Promise<SearchHit[]> {
+    return await this.#options.store.search(parseSearch(query), { limit, signal });
+  }
+
+  /** Messages that wait, in the order in which they were written; at most 1,000. */
+  pending(): StoredMessage[] {
+    return this.#options.store.outbox.list("pending", { limit: PAGE });
+  }
+
+  /** How many messages wait. */
+  get pendingCount(): number {
+    return this.#options.store.outbox.pendingCount();
+  }
+
+  /**
+   * Takes a message back that waits.
+   *
+   * @param text Its id, or enough of the end of it.
+   * @throws {InvalidInputError} When no message, or more than one, is meant, or it has left.
+   */
+  async cancel(text: string): Promise<MessageId> {
+    const id = this.#pendingId(text);
+    await this.#outbox.cancel(id);
+    return id;
+  }
+
+  /**
+   * Deletes what was said with somebody, or everything, for good. What waits is still delivered.
+   *
+   * @returns How many messages were deleted.
+   */
+  async clear(target: string | undefined): Promise<number> {
+    const { store } = this.#options;
+    const { signal } = this.#stop;
+    if (target === undefined) return await store.clear(undefined, signal);
+    let count = 0;
+    for (const contact of this.#contacts(target)) count += await store.clear(contact, signal);
+    return count;
+  }
+
+  /** Sends and acknowledges nothing any more. */
+  [Symbol.dispose](): void {
+    this.#stop.abort(new Error("the program ends"));
+    this.#cancelRetention();
+    this.#outbox[Symbol.dispose]();
+    this.#inbox[Symbol.dispose]();
+  }
+
+  #contacts(target: string): Contact[] {
+    const { store, meant } = this.#options;
+    const named = store.contactsNamed(target);
+    const names = meant(target, named);
+    const contacts = names.flatMap(({ id, nickname }) =>
+      store.contactsNamed(id ?? nickname).filter((contact) => contact.id === id)
+    );
+    if (contacts.length > 0) return contacts;
+    throw new InvalidInputError(
+      `Cannot show a history with ${JSON.stringify(target)}: there is none; ` +
+        "/history without a nickname shows all",
+    );
+  }
+
+  #pendingId(text: string): MessageId {
+    const parsed = parseMessageId(text);
+    if (parsed.ok) return parsed.value;
+    const suffix = text.toLowerCase();
+    const isSuffix = /^[0-9a-f-]+$/.test(suffix) && suffix.length >= MIN_SUFFIX;
+    const found = isSuffix ? this.pending().filter(({ id }) => id!.endsWith(suffix)) : [];
+    if (found.length === 1) return found[0].id!;
+    throw new InvalidInputError(
+      `Cannot cancel ${JSON.stringify(text)}: ${found.length === 0 ? "no" : "more than one"} ` +
+        "message that waits has an id with this end; /outbox shows the ids",
+    );
+  }
+
+  async #sendUnstored(carrier: Carrier, message: Outgoing): Promise<void> {
+    const { onState } = this.#options;
+    try {
+      const arrival = carrier.send(message);
+      onState(message, "sent");
+      await arrival;
+      if (message.contact.id !== undefined) onState(message, "delivered");
+    } catch (error) {
+      onState(message, "failed", messageOf(error));
+    }
+  }
+
+  async #retain(): Promise<void> {
+    const { clock, log, store, keepDays, maxMegabytes } = this.#options;
+    if (keepDays === Infinity && maxMegabytes === Infinity) return;
+    const { signal } = this.#stop;
+    try {
+      await store.prune({
+        ...(keepDays === Infinity ? {} : { before: clock.now() - keepDays * DAY_MS }),
+        ...(maxMegabytes === Infinity ? {} : { maxBytes: maxMegabytes * MEGABYTE }),
+        signal,
+      });
+    } catch (error) {
+      if (!signal.aborted) log.warn(`Cannot cut the history: ${messageOf(error)}`);
+    }
+    if (signal.aborted) return;
+    this.#cancelRetention = clock.after(RETENTION_INTERVAL_MS, () => void this.#retain());
+  }
+}
