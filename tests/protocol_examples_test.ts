@@ -31,7 +31,7 @@ Deno.test("examples of the specification are what is written, to the byte", () =
     assert.ok(decoded.ok && decoded.value !== undefined, text);
     const line = decoded.value;
     const written = line.type === "message"
-      ? encodeSessionMessage(line.seq, line.content, line.timestamp)
+      ? encodeSessionMessage(line.seq, line)
       : encodeSessionLine(line);
     assert.equal(written, `${text}\n`);
     types.add(line.type);
