@@ -1,10 +1,12 @@
 import { AsyncQueue } from "./base/async_queue.ts";
 import { randomHex } from "./base/random.ts";
 import { Refusals } from "./base/refusals.ts";
-import { resolveTarget } from "./chat/target.ts";
 import { Contacts } from "./chat/contacts.ts";
+import { Introductions } from "./chat/introductions.ts";
+import type { Messages, SentMessage } from "./chat/messages.ts";
+import { Presence } from "./chat/presence.ts";
+import { findPeer } from "./chat/target.ts";
 import { type PeerTrust, TrustPolicy } from "./chat/trust.ts";
-import { LanDiscovery } from "./discovery/lan.ts";
 import type { Peer, PresenceEvent } from "./discovery/peer.ts";
 import { PeerRegistry } from "./discovery/registry.ts";
 import { LimitError, ParlanceError } from "./errors.ts";
@@ -14,6 +16,7 @@ import {
   type NodeOptions,
   systemEnvironment,
 } from "./node_options.ts";
+import { discoverPeers } from "./node_discovery.ts";
 import { Inbound } from "./peer/inbound.ts";
 import { listenForMessages } from "./peer/listen.ts";
 import { Outbound } from "./peer/outbound.ts";
@@ -30,6 +33,7 @@ import { encodeMessage, type Message, utf8Length } from "./wire/message.ts";
 export type { DownReason, Peer, PeerAddress, Via } from "./discovery/peer.ts";
 export type { BootstrapState } from "./discovery/bootstrap_client.ts";
 export type { Message } from "./wire/message.ts";
+export type { SafetyNumber } from "./chat/contacts.ts";
 export type { PeerTrust, PlaintextPolicy } from "./chat/trust.ts";
 
 /** What may wait for the user interface before peers are made to wait, in UTF-16 units. */
@@ -46,9 +50,6 @@ export {
   type NodeSecurity,
   systemEnvironment,
 } from "./node_options.ts";
-
-/** Warnings of changed identities in one run: a hostile peer can make any number of them. */
-const MAX_WARNINGS = 100;
 
 /**
  * One peer of the network: finds others, sends to them and receives from them. Made by
@@ -79,13 +80,12 @@ export class Node implements AsyncDisposable {
   readonly #parts = new AsyncDisposableStack();
   readonly #instance: string;
   readonly #ids: MessageIdSource;
+  readonly #presence: Presence;
+  readonly #introductions: Introductions | undefined;
   readonly #trust: TrustPolicy | undefined;
   readonly #contacts: Contacts | undefined;
   #sessions: Sessions | undefined;
-  /** Ids that were proved under a nickname of somebody else, and warned of, in this run. */
-  readonly #warned = new Map<string, Set<PeerId>>();
-  /** Known peers that discovery has lost while there was a session with them. */
-  readonly #gone = new Map<PeerId, Peer>();
+  #messages: Messages | undefined;
 
   private constructor(options: NodeOptions, environment: NodeEnvironment, listener: Listener) {
     const { clock, log, transport } = environment;
@@ -96,19 +96,6 @@ export class Node implements AsyncDisposable {
     this.#listener = listener;
     this.#ids = new MessageIdSource(clock, environment.random);
     this.#instance = randomHex(environment.random, 8);
-    const { security } = options;
-    this.#trust = security && new TrustPolicy(security.knownPeers, security.plaintext);
-    this.#contacts = security && new Contacts({
-      ownId: security.identity.id,
-      known: security.knownPeers,
-      peers: {
-        find: (target) => this.find(target),
-        named: (nickname) => this.#registry.named(nickname),
-        peers: () => this.#registry.peers(),
-      },
-      warnedOf: (nickname) => [...this.#warned.get(nickname) ?? []],
-      endSession: (id, reason) => void this.#sessions?.drop(id, reason),
-    });
     this.#refusals = new Refusals(clock, log);
     this.#registry = new PeerRegistry(
       clock,
@@ -116,6 +103,33 @@ export class Node implements AsyncDisposable {
       options.nickname,
       (event) => this.#onPresence(event),
     );
+    this.#presence = new Presence({
+      clock,
+      ownNickname: this.nickname,
+      announced: this.#registry,
+      isConnected: ({ id, nickname }) =>
+        id !== undefined && this.#sessions?.with(id)?.peerHello.nickname === nickname,
+      emit: (event) => this.#events.push(event),
+    });
+    const { security } = options;
+    if (security !== undefined) {
+      const { knownPeers: known, plaintext, identity: { id: ownId } } = security;
+      const introductions = new Introductions(known, this.nickname);
+      this.#introductions = introductions;
+      this.#trust = new TrustPolicy(known, plaintext, (id) => introductions.isNew(id));
+      this.#contacts = new Contacts({
+        ownId,
+        ownNickname: this.nickname,
+        known,
+        introductions,
+        present: this.#presence,
+        find: (target) => this.find(target),
+        endSession: (id, reason) => {
+          void this.#sessions?.drop(id, reason);
+          this.#presence.sessionChanged(id);
+        },
+      });
+    }
     const admit = (peer: Peer) => this.#trust?.admit(peer);
     this.#outbound = this.#parts.use(new Outbound({ clock, transport, admit }));
     this.#parts.use(
@@ -148,6 +162,7 @@ export class Node implements AsyncDisposable {
     );
     try {
       await node.#openSessions();
+      await node.#openMessages();
       await node.#discover();
     } catch (error) {
       await node[Symbol.asyncDispose]();
@@ -163,27 +178,19 @@ export class Node implements AsyncDisposable {
 
   /** Everybody who is known now, the longest known first. */
   peers(): Peer[] {
-    return this.#registry.peers();
+    return this.#presence.peers();
   }
 
   /**
    * The one peer that `target` stands for now.
    *
    * @throws {UnknownPeerError} When nobody answers to it.
-   * @throws {AmbiguousPeerError} When several peers do.
+   * @throws {AmbiguousPeerError} When several peers do, or it is this node's own nickname.
+   * @throws {InvalidInputError} When it is a mistyped id, or this node's own.
    */
   find(target: string): Peer {
-    if (this.#trust !== undefined && !target.includes("~")) {
-      // Somebody else who takes the nickname, too, does not make it ambiguous.
-      const [known] = this.#registry.named(target).filter((peer) => this.#trust!.isKnown(peer));
-      if (known !== undefined) return known;
-      // Anybody can say goodbye in another's name, but not end a session.
-      const gone = this.#gone.get(
-        this.#options.security!.knownPeers.byNickname(target)?.id ?? "" as PeerId,
-      );
-      if (gone?.nickname === target && this.isConnected(gone)) return gone;
-    }
-    return resolveTarget(this.#registry, target);
+    const isKnown = (peer: Peer) => this.#trust?.isKnown(peer) ?? false;
+    return findPeer(this.#presence, this, isKnown, target);
   }
 
   /** What is known of who a peer is. */
@@ -207,13 +214,20 @@ export class Node implements AsyncDisposable {
     throw new ParlanceError("Cannot do that without an identity");
   }
 
+  /** What the user has sent and received, in a node that keeps it. */
+  get messages(): Messages {
+    if (this.#messages !== undefined) return this.#messages;
+    throw new ParlanceError("Cannot do that without a history");
+  }
+
   /** How often input from outside was refused, by cause. */
   get refusals(): Record<string, number> {
     return this.#refusals.totals();
   }
 
   /**
-   * Sends a message.
+   * Sends a message of which nothing is kept, to somebody who is there. A node with a history sends
+   * by {@linkcode post}.
    *
    * @param target A nickname, or a label `nickname~tag`.
    * @param content Any text up to the limit; lone surrogates are sent as U+FFFD.
@@ -225,15 +239,10 @@ export class Node implements AsyncDisposable {
    * @throws {LimitError} When the content is too long, or too much is waiting already.
    */
   async send(target: string, content: string): Promise<Peer> {
-    const { maxContentBytes } = this.#options;
     const peer = this.find(target);
-    if (content.length * 3 > maxContentBytes && utf8Length(content) > maxContentBytes) {
-      throw new LimitError(
-        `Cannot send ${utf8Length(content)} bytes to ${JSON.stringify(target)}: ` +
-          `a message has at most ${maxContentBytes}; send it in parts`,
-      );
-    }
+    this.#requireFitting(target, content);
     this.#trust?.admit(peer);
+    if (peer.id !== undefined) this.#introductions?.answer(peer.id);
     const timestamp = Math.floor(this.#environment.clock.now() / 1000);
     if (peer.id !== undefined && this.#sessions !== undefined) {
       await this.#sessions.send(peer, peer.id, { id: this.#ids.next(), content, timestamp });
@@ -241,6 +250,35 @@ export class Node implements AsyncDisposable {
       await this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
     }
     return peer;
+  }
+
+  /**
+   * Accepts a message for sending, now or when its recipient is there; what becomes of it is told
+   * by `delivery` events.
+   *
+   * @param target A nickname, a label `nickname~tag`, or an id.
+   * @param content Any text up to the limit; lone surrogates are sent as U+FFFD.
+   * @param tag Comes back with the events about this message.
+   * @returns Once it is on disk.
+   * @throws {UnknownPeerError} When nobody answers to the target, or is known by it.
+   * @throws {AmbiguousPeerError} When several peers do.
+   * @throws {LimitError} When the content is too long.
+   * @throws {StoreError} When it cannot be stored, and nobody is there to be told at once.
+   */
+  async post(target: string, content: string, tag?: unknown): Promise<SentMessage> {
+    this.#requireFitting(target, content);
+    const sent = await this.messages.send(target, content, tag);
+    if (sent.to.contact.id !== undefined) this.#introductions?.answer(sent.to.contact.id);
+    return sent;
+  }
+
+  #requireFitting(target: string, content: string): void {
+    const { maxContentBytes } = this.#options;
+    if (content.length * 3 <= maxContentBytes || utf8Length(content) <= maxContentBytes) return;
+    throw new LimitError(
+      `Cannot send ${utf8Length(content)} bytes to ${JSON.stringify(target)}: ` +
+        `a message has at most ${maxContentBytes}; send it in parts`,
+    );
   }
 
   /** Says goodbye, closes everything and ends {@linkcode events}. Idempotent. */
@@ -251,60 +289,40 @@ export class Node implements AsyncDisposable {
   }
 
   async #discover(): Promise<void> {
-    const { mode } = this.#options;
-    if (mode !== "internet") await this.#discoverOnLan();
-    if (mode !== "local") await this.#followBootstrapServer();
-  }
-
-  async #discoverOnLan(): Promise<void> {
-    const { clock, random, log, lan } = this.#environment;
-    const { nickname, interfaces, announceIntervalMs, peerTimeoutMs } = this.#options;
     this.#parts.use(
-      await LanDiscovery.start({
-        clock,
-        random,
-        log,
-        refusals: this.#refusals,
-        network: lan,
+      await discoverPeers({
+        options: this.#options,
+        environment: this.#environment,
         registry: this.#registry,
-        nickname,
+        refusals: this.#refusals,
+        events: this.#events,
         instance: this.#instance,
         id: this.id,
         tcpPort: this.tcpPort,
-        announceIntervalMs,
-        timeoutMs: peerTimeoutMs,
-        interfaces,
-        ready: () => this.#events.ready(),
-        onProblem: (message) => this.#events.push({ type: "problem", message }),
       }),
     );
   }
 
-  async #followBootstrapServer(): Promise<void> {
-    const { BootstrapClient } = await import("./discovery/bootstrap_client.ts");
-    const { clock, random, log, dialTextChannel } = this.#environment;
-    const { nickname, bootstrapServer: url, heartbeatIntervalMs, bootstrapPeerTimeoutMs } =
-      this.#options;
-    this.#parts.use(
-      new BootstrapClient({
-        clock,
-        random,
-        log,
-        refusals: this.#refusals,
-        dial: dialTextChannel,
-        registry: this.#registry,
-        url,
-        nickname,
-        instance: this.#instance,
-        id: this.id,
-        tcpPort: this.tcpPort,
-        heartbeatIntervalMs,
-        peerTimeoutMs: bootstrapPeerTimeoutMs,
-        ready: () => this.#events.ready(),
-        onState: (state, reason) => this.#events.push({ type: "bootstrap", state, url, reason }),
-        onProblem: (message) => this.#events.push({ type: "problem", message }),
+  async #openMessages(): Promise<void> {
+    const { history, security } = this.#options;
+    if (history === undefined) return;
+    const { openMessages } = await import("./node_messages.ts");
+    this.#messages = this.#parts.use(
+      await openMessages({
+        history,
+        environment: this.#environment,
+        nickname: this.nickname,
+        known: security?.knownPeers,
+        trust: this.#trust,
+        sessions: this.#sessions,
+        outbound: this.#outbound,
+        events: this.#events,
+        find: (target) => this.find(target),
+        named: (nickname) => this.#presence.named(nickname),
+        claimant: (id) => this.#claimant(id),
       }),
     );
+    for (const peer of this.peers()) this.#messages.wake(peer);
   }
 
   async #openSessions(): Promise<void> {
@@ -335,7 +353,7 @@ export class Node implements AsyncDisposable {
         onMessage: (message, session, taken) => this.#onSessionMessage(message, session, taken),
         onEstablished: (session) => this.#onEstablished(session),
         onEnded: (session, reason) => {
-          this.#gone.delete(session.peerId);
+          this.#presence.sessionChanged(session.peerId);
           this.#environment.log.info(
             `Session with ${session.peerHello.nickname} (${session.peerId}) ended: ${reason}`,
           );
@@ -360,21 +378,42 @@ export class Node implements AsyncDisposable {
     if (this.#trust?.takesPlaintext === false) {
       return this.#refusals.add("message in plain text", () => formatAddress(address));
     }
-    const trust = this.#trust?.ofNickname(message.from) ?? "plain";
-    this.#events.push({ type: "message", message, address, encrypted: false, trust });
+    const { from: nickname, content, timestamp } = message;
+    const trust = this.#trust?.ofNickname(nickname) ?? "plain";
+    const label = this.#presence.namesakeLabel(nickname, address);
+    const show = () =>
+      this.#events.push({ type: "message", message, ...label, address, encrypted: false, trust });
+    const received = { contact: { nickname }, content, timestamp, encrypted: false, trust };
+    // Nobody waits for an answer: what cannot be taken in order to be kept is shown all the same.
+    if (this.#messages?.receive(received, show) !== true) show();
   }
 
   #onSessionMessage(
-    { content, timestamp }: SessionMessage,
+    { id: messageId, content, timestamp }: SessionMessage,
     session: Session,
     taken: () => void,
   ): boolean {
-    const { peerId: id, remote: address, peerHello: { nickname: from } } = session;
-    const trust = this.#options.security!.knownPeers.assess(from, id);
-    const message = { from, content, timestamp };
-    const event = { type: "message", message, address, id, encrypted: true, trust } as const;
+    const { peerId: id, remote: address, peerHello: { nickname } } = session;
+    const trust = this.#trust!.ofPeer({ nickname, id });
+    const label = this.#presence.namesakeLabel(nickname, id);
+    const show = () =>
+      this.#events.push({
+        type: "message",
+        message: { from: nickname, content, timestamp },
+        messageId,
+        ...label,
+        address,
+        id,
+        encrypted: true,
+        trust,
+      });
+    if (this.#messages !== undefined) {
+      const contact = { id, nickname };
+      const message = { contact, id: messageId, content, timestamp, encrypted: true, trust };
+      return this.#messages.receive(message, show, taken);
+    }
     // What nobody takes any more, because the program ends, is not acknowledged either.
-    if (!this.#events.push(event)) return false;
+    if (!show()) return false;
     taken();
     return true;
   }
@@ -382,30 +421,18 @@ export class Node implements AsyncDisposable {
   /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */
   #onEstablished({ peerId: id, peerHello: { nickname, instance }, remote }: Session): void {
     this.#registry.proved(id, instance, remote.hostname);
-    const { trust, formerNickname } = this.#options.security!.knownPeers.remember(nickname, id);
-    if (formerNickname !== undefined) {
-      this.#events.push({ type: "identity", change: "renamed", nickname, id, formerNickname });
-    } else if (trust === "new") {
-      this.#events.push({ type: "identity", change: "new", nickname, id });
-    } else if (trust === "changed") {
-      const warned = this.#warned.get(nickname) ?? new Set();
-      if (warned.has(id) || this.#warned.size >= MAX_WARNINGS || warned.size >= MAX_WARNINGS) {
-        return;
-      }
-      this.#warned.set(nickname, warned.add(id));
-      const knownId = this.#options.security!.knownPeers.byNickname(nickname)?.id;
-      this.#events.push({ type: "identity", change: "changed", nickname, id, knownId });
+    this.#presence.sessionChanged(id);
+    const introduction = this.#introductions?.meet(nickname, id);
+    if (introduction !== undefined) {
+      const label = this.#presence.namesakeLabel(nickname, id);
+      this.#events.push({ type: "identity", ...introduction, ...label });
     }
+    this.#messages?.wake({ id, nickname });
   }
 
   #onPresence(event: PresenceEvent): void {
-    if (event.type === "peer_down") {
-      const { peer } = event;
-      this.#outbound.forget(peer.key);
-      if (peer.id !== undefined && this.#trust?.isKnown(peer) && this.isConnected(peer)) {
-        this.#gone.set(peer.id, peer);
-      }
-    }
-    this.#events.push(event);
+    if (event.type === "peer_down") this.#outbound.forget(event.peer.key);
+    else this.#messages?.wake(event.peer);
+    this.#presence.discovered(event);
   }
 }

@@ -1,11 +1,16 @@
 import { type Clock, systemClock } from "./base/clock.ts";
 import { type Log, silentLog } from "./base/log.ts";
 import { type Random, systemRandom } from "./base/random.ts";
+import type { Introduction } from "./chat/introductions.ts";
+import type { DeliveryState } from "./chat/delivery.ts";
+import type { MessageSettings } from "./chat/messages.ts";
 import type { PeerTrust, PlaintextPolicy } from "./chat/trust.ts";
 import type { BootstrapState } from "./discovery/bootstrap_client.ts";
 import type { PresenceEvent } from "./discovery/peer.ts";
 import type { Identity } from "./identity/identity.ts";
 import type { KnownPeers } from "./identity/known_peers.ts";
+import type { ContactName } from "./store/contacts.ts";
+import type { Store } from "./store/store.ts";
 import type { LanNetwork } from "./transport/datagram.ts";
 import type { Transport } from "./transport/stream.ts";
 import { tcpTransport } from "./transport/tcp.ts";
@@ -13,6 +18,7 @@ import type { DialTextChannel } from "./transport/text_channel.ts";
 import { udpNetwork } from "./transport/udp.ts";
 import type { SocketAddress } from "./wire/address.ts";
 import { DEFAULT_MAX_CONTENT_BYTES, type Message } from "./wire/message.ts";
+import type { MessageId } from "./wire/message_id.ts";
 import type { PeerId } from "./wire/peer_id.ts";
 
 /** Where a node looks for peers. */
@@ -40,6 +46,14 @@ export interface NodeOptions {
   readonly maxContentBytes: number;
   /** Without it the node proves nothing, encrypts nothing, and is to others a version 1 peer. */
   readonly security?: NodeSecurity;
+  /** Without it nothing is kept, and nothing waits for who is away. */
+  readonly history?: NodeHistory;
+}
+
+/** What a node keeps of what was said. */
+export interface NodeHistory extends MessageSettings {
+  /** Belongs to the caller, who closes it after the node. */
+  readonly store: Store;
 }
 
 /** Who a node is, whom it has met, and what it does with plain text. */
@@ -93,12 +107,28 @@ export type NodeEvent =
   | {
     readonly type: "message";
     readonly message: Message;
+    /** Its sender's id for it; none in plain text. */
+    readonly messageId?: MessageId;
+    /** Where the sender uses this node's own nickname: what tells it from oneself. */
+    readonly label?: string;
     /** The proved id of the sender; none in plain text. */
     readonly id?: PeerId;
     readonly encrypted: boolean;
     readonly trust: PeerTrust;
     /** The remote address of the connection that it came on. */
     readonly address: SocketAddress;
+  }
+  | {
+    /** A message that was accepted for sending has come further, or waits again. */
+    readonly type: "delivery";
+    readonly messageId: MessageId;
+    readonly to: ContactName;
+    readonly content: string;
+    readonly state: DeliveryState;
+    /** Why it failed, or waits again. */
+    readonly reason?: string;
+    /** What was given with the message, if this run has sent it. */
+    readonly tag?: unknown;
   }
   | {
     readonly type: "bootstrap";
@@ -112,14 +142,9 @@ export type NodeEvent =
     readonly type: "problem";
     readonly message: string;
   }
-  | {
+  | Introduction & {
     /** Somebody proved an id for the first time, under a new nickname, or under a taken one. */
     readonly type: "identity";
-    readonly change: "new" | "renamed" | "changed";
-    readonly nickname: string;
-    readonly id: PeerId;
-    /** With `renamed`: what it was called. */
-    readonly formerNickname?: string;
-    /** With `changed`: the id that the nickname is known with. */
-    readonly knownId?: PeerId;
+    /** Where the nickname is this node's own: what tells the peer from oneself. */
+    readonly label?: string;
   };

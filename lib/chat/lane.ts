@@ -34,6 +34,8 @@ export interface LaneOptions {
   readonly carrier: Carrier;
   /** Pending messages of the recipient behind a key, in order. */
   readonly pending: (after: number, limit: number) => Outgoing[];
+  /** Resolves when more news is welcome; `undefined` when it is now. */
+  readonly ready: () => Promise<void> | undefined;
   /** Whether a message is not to be handed over now. */
   readonly isHeld: (key: number) => boolean;
   /** The message was handed over. */
@@ -128,9 +130,11 @@ export class Lane {
   }
 
   #pump(): void {
-    const { carrier, pending, isHeld } = this.#options;
+    const { carrier, pending, isHeld, ready } = this.#options;
     while (!this.#closed && this.#hasMore && this.#hasRoom()) {
       if (!carrier.isOpen()) return this.#open();
+      const room = ready();
+      if (room !== undefined) return void room.then(() => this.wake());
       const page = pending(
         this.#handedOver,
         Math.min(PAGE, MAX_IN_FLIGHT - this.#inFlight.size),

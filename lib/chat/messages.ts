@@ -20,6 +20,8 @@ const DAY_MS = 86_400_000;
 const MEGABYTE = 1_000_000;
 /** Characters of an id's end that are enough to name a message that waits. */
 const MIN_SUFFIX = 4;
+/** Messages on their way whose tags are remembered. */
+const MAX_TAGS = 100_000;
 /** Messages that wait are shown in pages of this size. */
 const PAGE = 1000;
 
@@ -63,7 +65,14 @@ export interface MessagesOptions extends MessageSettings {
   readonly carrier: (contact: ContactName) => Carrier;
   /** The contacts whose history a target stands for, among those that have the name. */
   readonly meant: (target: string, named: readonly Contact[]) => readonly ContactName[];
-  readonly onState: (message: Outgoing, state: DeliveryState, reason?: string) => void;
+  /** Resolves when more news is welcome; `undefined` when it is now. */
+  readonly ready: () => Promise<void> | undefined;
+  readonly onState: (
+    message: Outgoing,
+    state: DeliveryState,
+    reason: string | undefined,
+    tag: unknown,
+  ) => void;
   readonly onProblem: (message: string) => void;
 }
 
@@ -74,11 +83,17 @@ export class Messages implements Disposable {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   #cancelRetention: () => void = () => {};
+  readonly #tags: Map<MessageId, unknown>;
   readonly #stop = new AbortController();
 
-  private constructor(options: MessagesOptions, outbox: Outbox) {
+  private constructor(
+    options: MessagesOptions,
+    outbox: Outbox,
+    tags: Map<MessageId, unknown>,
+  ) {
     const { clock, log, random, store, onProblem } = options;
     this.#options = options;
+    this.#tags = tags;
     this.#ids = new MessageIdSource(clock, random);
     this.#inbox = new Inbox({ clock, log, store: store.inbox, onProblem });
     this.#outbox = outbox;
@@ -86,8 +101,17 @@ export class Messages implements Disposable {
 
   /** Opens what earlier runs have left. */
   static async open(options: MessagesOptions): Promise<Messages> {
-    const outbox = await Outbox.open({ ...options, store: options.store.outbox });
-    const messages = new Messages(options, outbox);
+    const tags = new Map<MessageId, unknown>();
+    const outbox = await Outbox.open({
+      ...options,
+      store: options.store.outbox,
+      onState: (message, state, reason) => {
+        const { id, contact } = message;
+        options.onState(message, state, reason, tags.get(id));
+        if (isLast(state, contact)) tags.delete(id);
+      },
+    });
+    const messages = new Messages(options, outbox, tags);
     void messages.#retain();
     return messages;
   }
@@ -95,21 +119,26 @@ export class Messages implements Disposable {
   /**
    * Accepts a message for sending, now or when its recipient is there.
    *
+   * @param tag Comes back with the news of the message, as long as the program runs.
    * @returns Once it is on disk.
    * @throws {ParlanceError} When it is clear already that it cannot go.
    */
-  async send(target: string, content: string): Promise<SentMessage> {
+  async send(target: string, content: string, tag?: unknown): Promise<SentMessage> {
     const messageId = this.#ids.next();
     const to = this.#options.resolve(target, messageId);
     const { contact, trust } = to;
     const timestamp = Math.max(0, Math.floor(this.#options.clock.now() / 1000));
     const encrypted = contact.id !== undefined;
     const message = { id: messageId, contact, content, timestamp, encrypted, trust };
+    if (tag !== undefined && this.#tags.size < MAX_TAGS) this.#tags.set(messageId, tag);
     try {
       return { messageId, to, state: await this.#outbox.send(message) };
     } catch (error) {
       const carrier = this.#options.carrier(contact);
-      if (!(error instanceof StoreError) || !carrier.isOpen()) throw error;
+      if (!(error instanceof StoreError) || !carrier.isOpen()) {
+        this.#tags.delete(messageId);
+        throw error;
+      }
       // Who is there can be told all the same; only nothing of it is kept.
       void this.#sendUnstored(carrier, { ...message, key: 0 });
       return { messageId, to, state: "sent" };
@@ -231,13 +260,15 @@ export class Messages implements Disposable {
 
   async #sendUnstored(carrier: Carrier, message: Outgoing): Promise<void> {
     const { onState } = this.#options;
+    const tag = this.#tags.get(message.id);
+    this.#tags.delete(message.id);
     try {
       const arrival = carrier.send(message);
-      onState(message, "sent");
+      onState(message, "sent", undefined, tag);
       await arrival;
-      if (message.contact.id !== undefined) onState(message, "delivered");
+      if (message.contact.id !== undefined) onState(message, "delivered", undefined, tag);
     } catch (error) {
-      onState(message, "failed", messageOf(error));
+      onState(message, "failed", messageOf(error), tag);
     }
   }
 
@@ -257,4 +288,9 @@ export class Messages implements Disposable {
     if (signal.aborted) return;
     this.#cancelRetention = clock.after(RETENTION_INTERVAL_MS, () => void this.#retain());
   }
+}
+
+/** Whether nothing more will be known of a message. */
+export function isLast(state: DeliveryState, { id }: ContactName): boolean {
+  return state === "delivered" || state === "failed" || (state === "sent" && id === undefined);
 }

@@ -44,6 +44,8 @@ export interface OutboxOptions {
   readonly store: OutboxStore;
   /** How messages get to a recipient. */
   readonly carrier: (contact: ContactName) => Carrier;
+  /** Resolves when more news is welcome; `undefined` when it is now. */
+  readonly ready: () => Promise<void> | undefined;
   /** Whether messages to version 1 peers, too, wait for them. */
   readonly queuePlain: boolean;
   /** After this many days a message is given up; Infinity for never. */
@@ -159,13 +161,14 @@ export class Outbox implements Disposable {
     const name = contactKey(contact);
     let lane = this.#lanes.get(name);
     if (lane !== undefined) return lane;
-    const { clock, random, store, carrier, onState } = this.#options;
+    const { clock, random, store, carrier, ready, onState } = this.#options;
     const isPlain = contact.id === undefined;
     lane = new Lane({
       clock,
       random,
       carrier: carrier(contact),
       pending: (after, limit) => store.pending(contact, { after, limit }).map(outgoing),
+      ready,
       isHeld: (key) => this.#cancelling.has(key),
       // What waits for a connection of version 1 is not sent until the network has taken it.
       onSent: (message) => isPlain || onState(message, "sent"),

@@ -75,12 +75,6 @@ export class PeerRegistry {
     return Array.from(this.#recognition.withId(id), (entry) => this.#snapshot(entry));
   }
 
-  /** The peer with this key, if it is still known. */
-  get(key: number): Peer | undefined {
-    const entry = this.#entries.get(key);
-    return entry && this.#snapshot(entry);
-  }
-
   /**
    * Takes an announce from a LAN. A profile is used by one program at a time, so a run of an id
    * takes the place of its older runs on the same host: one that was killed said no goodbye.

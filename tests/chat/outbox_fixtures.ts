@@ -122,6 +122,7 @@ export class OutboxWorld implements AsyncDisposable {
       log: silentLog,
       store: this.store.outbox,
       carrier: ({ nickname }) => this.carrier(nickname),
+      ready: () => undefined,
       queuePlain,
       expireDays,
       onState: ({ content }, state, reason) =>

@@ -1,50 +1,13 @@
 import assert from "node:assert/strict";
-import { silentLog } from "../../lib/base/log.ts";
-import { systemRandom } from "../../lib/base/random.ts";
-import { makeCertificate } from "../../lib/identity/certificate_maker.ts";
-import { makeIdentity } from "../../lib/identity/identity.ts";
-import { KnownPeers } from "../../lib/identity/known_peers.ts";
 import type { Node } from "../../lib/node.ts";
 import { runJsonInterface } from "../../lib/ui/json.ts";
 import { PlainInterface } from "../../lib/ui/plain.ts";
-import { TemporaryDirectory } from "../identity/files_fixtures.ts";
 import { Listening, World } from "../node/fixtures.ts";
+import { SecureWorld } from "../node/secure_world.ts";
 import { settle } from "../support/fake_clock.ts";
 import { Keyboard, Paper, until } from "./driven.ts";
 
 type Line = Record<string, unknown>;
-
-/** Nodes with identities, alice among them, whose known peers are kept to the end of the test. */
-class SecureWorld implements AsyncDisposable {
-  readonly world = new World();
-  readonly #parts = new AsyncDisposableStack();
-  readonly #nodes: Node[] = [];
-
-  async start(nickname: string): Promise<Node> {
-    const { path: directory } = this.#parts.use(await TemporaryDirectory.make());
-    const { clock } = this.world;
-    const knownPeers = this.#parts.use(
-      await KnownPeers.open({ directory, clock, log: silentLog }),
-    );
-    const { keyPem, certificatePem } = await makeCertificate(systemRandom);
-    const identity = await makeIdentity(keyPem, certificatePem);
-    const security = { identity, knownPeers, plaintext: "allow" } as const;
-    const node = await this.world.start(nickname, { security });
-    this.#nodes.push(node);
-    await clock.advance(250);
-    return node;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const ended = Promise.all(this.#nodes.map((node) => node[Symbol.asyncDispose]()));
-    let over = false;
-    void ended.finally(() => over = true);
-    // Sessions are closed in real turns of the event loop, and what they wait for by this clock.
-    for (let turn = 0; turn < 200 && !over; turn++) await this.world.clock.advance(100);
-    await ended;
-    await this.#parts.disposeAsync();
-  }
-}
 
 /** Alice, driven by JSON. */
 function driveByJson(secure: SecureWorld, node: Node) {
@@ -127,6 +90,7 @@ Deno.test("a program learns ids, compares safety numbers and records what it thi
     number: (await bob.node.contacts.safetyNumber("alice")).number,
     id,
     verified: false,
+    others: [],
   });
   const done = (command: string, peer: string) => ({ event: "done", command, peer, id });
   assert.deepEqual(await answer({ command: "verify", peer: "bob" }), done("verify", "bob"));

@@ -17,7 +17,7 @@ function message(content: string, from = "bob", trust: PeerTrust = "known"): Nod
 
 /** As much of a node as the list of peers needs. */
 function knowing(peers: Peer[], trust: PeerTrust = "known") {
-  return { peers: () => peers, trustOf: () => trust };
+  return { nickname: "me", peers: () => peers, trustOf: () => trust };
 }
 
 function named(label: string, addresses = [address], knownForMs = 0): Peer {

@@ -1,0 +1,66 @@
+import type { AsyncQueue } from "./base/async_queue.ts";
+import { plainCarrier, sessionCarrier } from "./chat/carriers.ts";
+import { Destinations, hasId } from "./chat/destinations.ts";
+import { isLast, Messages } from "./chat/messages.ts";
+import type { TrustPolicy } from "./chat/trust.ts";
+import type { Peer } from "./discovery/peer.ts";
+import type { KnownPeers } from "./identity/known_peers.ts";
+import type { NodeEnvironment, NodeEvent, NodeHistory } from "./node_options.ts";
+import type { Outbound } from "./peer/outbound.ts";
+import type { Sessions } from "./peer/sessions.ts";
+import type { PeerId } from "./wire/peer_id.ts";
+
+/** What {@linkcode openMessages} works with. */
+export interface OpenMessagesOptions {
+  readonly history: NodeHistory;
+  readonly environment: NodeEnvironment;
+  readonly nickname: string;
+  readonly known: KnownPeers | undefined;
+  readonly trust: TrustPolicy | undefined;
+  readonly sessions: Sessions | undefined;
+  readonly outbound: Outbound;
+  readonly events: AsyncQueue<NodeEvent>;
+  /** The one peer that a target stands for now; throws otherwise. */
+  readonly find: (target: string) => Peer;
+  /** Who is here under a nickname. */
+  readonly named: (nickname: string) => Peer[];
+  /** Who is announced with an id. */
+  readonly claimant: (id: PeerId) => Peer | undefined;
+}
+
+/** Joins what is kept with the ways to peers. */
+export function openMessages(options: OpenMessagesOptions): Promise<Messages> {
+  const { history, environment, sessions, events, nickname: ownNickname } = options;
+  const { store, queuePlain } = history;
+  const destinations = new Destinations({
+    ...options,
+    queuePlain,
+    contactsNamed: (nickname) => store.contactsNamed(nickname),
+  });
+  return Messages.open({
+    ...history,
+    ...environment,
+    resolve: (target, messageId) => destinations.resolve(target, messageId),
+    meant: (target, named) => destinations.meant(target, named),
+    carrier: (contact) =>
+      hasId(contact) && sessions !== undefined
+        ? sessionCarrier(contact, {
+          sessions,
+          find: options.claimant,
+          mayReach: (contact) => destinations.mayReach(contact),
+          isKnownAs: (contact) => destinations.isKnownAs(contact),
+        })
+        : plainCarrier(contact, {
+          outbound: options.outbound,
+          ownNickname,
+          find: (nickname, messageId) => destinations.plainPeer(nickname, messageId),
+          isPatient: queuePlain,
+        }),
+    ready: () => events.ready(),
+    onState: ({ id: messageId, contact: to, content }, state, reason, tag) => {
+      if (isLast(state, to)) destinations.settled(messageId);
+      events.push({ type: "delivery", messageId, to, content, state, reason, tag });
+    },
+    onProblem: (message) => events.push({ type: "problem", message }),
+  });
+}
