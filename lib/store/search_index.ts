@@ -21,7 +21,7 @@ const STEP_BYTES = 2 ** 20;
 /** How long nothing must have been written before the index catches up. */
 const QUIET_MS = 250;
 /** From so many messages on it does not wait for quiet: a search would have to. */
-const MAX_BEHIND = 8_000;
+const MAX_BEHIND = 20_000;
 
 /**
  * Keeps the full-text index up to date. It follows behind: taken in two thousand at a time, a
