@@ -1,0 +1,86 @@
+import { messageOf } from "../errors.ts";
+import type { Database, Row } from "./database.ts";
+import { versionOf } from "./migrate.ts";
+import { openReadOnly } from "./open.ts";
+
+/** What is in a history and whether it can be relied upon. */
+export interface HistoryReport {
+  readonly path: string;
+  /** What is wrong, a line each, at most 40; none where all is well. */
+  readonly problems: readonly string[];
+  /** Of the schema. */
+  readonly version: number;
+  /** Counts; missing where they could not be read. */
+  readonly messages?: number;
+  readonly pending?: number;
+  readonly contacts?: number;
+  /** Ids of messages that were received, also of those that were deleted since. */
+  readonly received?: number;
+  /** Of the file, without its write-ahead log. */
+  readonly bytes: number;
+}
+
+const MAX_PROBLEMS = 20;
+
+/**
+ * Looks at every page of a history, without writing to it. A million messages take some seconds.
+ *
+ * @throws {StoreError} There is no file, or none that can be opened for reading.
+ */
+export async function checkHistory(path: string): Promise<HistoryReport> {
+  const database = await openReadOnly(path);
+  try {
+    const problems: string[] = [];
+    /** Runs a check; what it throws is a problem too. */
+    const attempt = <T>(what: string, body: () => T): T | undefined => {
+      try {
+        return body();
+      } catch (error) {
+        problems.push(`${what}: ${messageOf((error as Error).cause ?? error)}`);
+      }
+    };
+    attempt("structure", () => problems.push(...integrityProblems(database)));
+    for (const [what, sql] of OWN_CHECKS) {
+      const row = attempt(what, () => database.get<{ count: number }>(sql));
+      if (row !== undefined && row.count > 0) problems.push(`${what}: ${row.count}`);
+    }
+    const count = (what: string, sql: string) =>
+      attempt(what, () => database.get<{ count: number }>(sql)!.count);
+    return {
+      path,
+      version: versionOf(database),
+      messages: count("messages", "SELECT count(*) AS count FROM message WHERE kept = 1"),
+      pending: count("pending", "SELECT count(*) AS count FROM message WHERE state = 1"),
+      contacts: count("contacts", "SELECT count(*) AS count FROM contact"),
+      received: count("received", "SELECT count(*) AS count FROM received"),
+      bytes: (await Deno.stat(path)).size,
+      problems: problems.slice(0, 2 * MAX_PROBLEMS),
+    };
+  } finally {
+    database.close();
+  }
+}
+
+/** What the constraints of the schema do not say; each counts the rows that break a rule. */
+const OWN_CHECKS: readonly (readonly [string, string])[] = [
+  [
+    "messages of nobody",
+    "SELECT count(*) AS count FROM message m WHERE NOT EXISTS " +
+    "(SELECT 1 FROM contact c WHERE c.key = m.contact)",
+  ],
+  [
+    "messages received whose id is not remembered",
+    "SELECT count(*) AS count FROM message m WHERE m.state = 0 AND m.id IS NOT NULL AND " +
+    "NOT EXISTS (SELECT 1 FROM received r WHERE r.contact = m.contact AND r.id = m.id)",
+  ],
+  [
+    "outgoing messages without an id",
+    "SELECT count(*) AS count FROM message WHERE state > 0 AND id IS NULL",
+  ],
+];
+
+function integrityProblems(database: Database): string[] {
+  return database.all<Row>(`PRAGMA integrity_check(${MAX_PROBLEMS})`)
+    .map((row) => String(Object.values(row)[0]))
+    .filter((line) => line !== "ok");
+}

@@ -1,0 +1,106 @@
+import { isPeerId, type PeerId } from "../wire/peer_id.ts";
+import type { Database, Row } from "./database.ts";
+
+/**
+ * Whom a message is from or to: an id that a session has proved, with the nickname that it has now,
+ * or, for peers without one, just the nickname. The two are never the same contact.
+ */
+export interface ContactName {
+  readonly id?: PeerId;
+  readonly nickname: string;
+}
+
+/** Somebody whom messages were exchanged with. */
+export interface Contact extends ContactName {
+  /** In the store. */
+  readonly key: number;
+}
+
+/** Contacts that are looked up without the database. */
+const MAX_REMEMBERED = 1_000;
+
+/** Finds and makes the rows that messages refer to. */
+export class ContactTable {
+  /** By id, or by "=" and the nickname. */
+  readonly #remembered = new Map<string, Contact>();
+
+  constructor(private readonly database: Database) {}
+
+  /** The contact of this name, or `undefined` where there is none. */
+  find({ id, nickname }: ContactName): Contact | undefined {
+    const name = id ?? `=${nickname}`;
+    const remembered = this.#remembered.get(name);
+    if (remembered !== undefined) return remembered;
+    const row = id === undefined
+      ? this.database.get(
+        "SELECT key, id, nickname FROM contact WHERE nickname = ? AND id IS NULL",
+        nickname,
+      )
+      : this.database.get("SELECT key, id, nickname FROM contact WHERE id = ?", id);
+    return row === undefined ? undefined : this.#remember(name, contactOf(row));
+  }
+
+  /** The same, which makes it or gives it its new nickname. Only inside a transaction. */
+  ensure(name: ContactName): Contact {
+    const { id, nickname } = name;
+    const found = this.find(name);
+    if (found?.nickname === nickname) return found;
+    if (found === undefined) {
+      this.database.run("INSERT INTO contact (id, nickname) VALUES (?, ?)", id ?? null, nickname);
+    } else {
+      this.database.run("UPDATE contact SET nickname = ? WHERE key = ?", nickname, found.key);
+      this.#remembered.delete(id ?? `=${nickname}`);
+    }
+    return this.find(name)!;
+  }
+
+  /**
+   * Those whom a user may mean: the exact nickname, or an id or the start of one, of at least its
+   * first group of seven characters.
+   *
+   * @returns At most 16.
+   */
+  named(text: string): Contact[] {
+    const start = text.toUpperCase();
+    const byId = /^[A-Z2-7]{7}[A-Z2-7-]{0,56}$/.test(start) ? start : "";
+    return this.database.all(
+      `SELECT key, id, nickname FROM contact WHERE nickname = ?1
+       UNION SELECT key, id, nickname FROM contact
+         WHERE id IS NOT NULL AND ?2 <> '' AND id >= ?2 AND id < ?2 || 'a'
+       ORDER BY key LIMIT 16`,
+      text,
+      byId,
+    ).map(contactOf);
+  }
+
+  /** Those after `after` in the order of their keys, at most `limit`. */
+  list(after: number, limit: number): Contact[] {
+    return this.database.all(
+      "SELECT key, id, nickname FROM contact WHERE key > ? ORDER BY key LIMIT ?",
+      after,
+      limit,
+    ).map(contactOf);
+  }
+
+  byKey(key: number): Contact | undefined {
+    const row = this.database.get("SELECT key, id, nickname FROM contact WHERE key = ?", key);
+    return row && contactOf(row);
+  }
+
+  /** After a rollback: what was made in the transaction is not there. */
+  forget(): void {
+    this.#remembered.clear();
+  }
+
+  #remember(name: string, contact: Contact): Contact {
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+    this.#remembered.set(name, contact);
+    return contact;
+  }
+}
+
+/** Reads a row of the table; an id that is none, in a damaged file, is left out. */
+export function contactOf({ key, id, nickname }: Row): Contact {
+  const named = { key: key as number, nickname: nickname as string };
+  return isPeerId(id) ? { ...named, id } : named;
+}

@@ -1,0 +1,303 @@
+import type { Clock } from "../base/clock.ts";
+import { InvalidInputError } from "../errors.ts";
+import { type MessageId, messageIdBytes } from "../wire/message_id.ts";
+import { type Contact, type ContactName, contactOf, type ContactTable } from "./contacts.ts";
+import type { Database } from "./database.ts";
+import type { KeySequence } from "./keys.ts";
+import {
+  contentBytes,
+  contentValue,
+  MESSAGE_COLUMNS,
+  MESSAGE_TABLES,
+  messageOf,
+  type OutgoingMessage,
+  type OutgoingState,
+  stateOf,
+  type StoredMessage,
+  trustNumber,
+} from "./message.ts";
+import { STATE } from "./schema.ts";
+import type { WriteQueue } from "./write_queue.ts";
+
+/** Most messages that one call reads. */
+export const MAX_PAGE = 1_000;
+/** Bytes of text that one call of {@linkcode Outbox.pending} reads, unless told otherwise. */
+const PENDING_BYTES = 2 ** 20;
+/** Longest reason that is kept, in UTF-16 units. */
+const MAX_REASON = 500;
+
+/** What the outbox needs of the store. */
+export interface OutboxParts {
+  readonly database: Database;
+  readonly queue: WriteQueue;
+  readonly contacts: ContactTable;
+  readonly keys: KeySequence;
+  readonly clock: Clock;
+  /** Whether what is sent becomes part of the history. */
+  readonly keepHistory: boolean;
+}
+
+/** What the user has sent and how far it has come. Whatever changes resolves once it is on disk. */
+export class Outbox {
+  constructor(private readonly parts: OutboxParts) {}
+
+  /**
+   * Keeps a message, to be delivered or as it went.
+   *
+   * @returns Its key.
+   * @throws {InvalidInputError} There is an outgoing message with this id.
+   */
+  enqueue(message: OutgoingMessage): Promise<number> {
+    const { contacts, queue } = this.parts;
+    const { contact, id, content } = message;
+    return queue.add(
+      () => this.#insert(message, id, contacts.ensure(contact).key),
+      1,
+      contentBytes(
+        content,
+      ),
+    );
+  }
+
+  #insert(message: OutgoingMessage, id: MessageId, contact: number): number {
+    const { database, keys, clock, keepHistory } = this.parts;
+    const bytes = messageIdBytes(id);
+    const taken = database.get("SELECT 1 FROM message WHERE id = ? AND state > 0", bytes);
+    if (taken !== undefined) {
+      throw new InvalidInputError(`Cannot send message ${id}: there is one with this id already`);
+    }
+    const now = clock.now();
+    const key = keys.next(now);
+    if (message.state === "sent" && !keepHistory) return key; // nothing is left to be done for it
+    database.run(
+      `INSERT INTO message
+         (key, contact, state, kept, encrypted, trust, id, timestamp, stored_at, content)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      key,
+      contact,
+      STATE[message.state],
+      keepHistory ? 1 : 0,
+      message.encrypted ? 1 : 0,
+      trustNumber(message.trust),
+      bytes,
+      message.timestamp,
+      now,
+      contentValue(message.content.toWellFormed()),
+    );
+    return key;
+  }
+
+  /**
+   * Marks messages that a contact says it has. One that was given up meanwhile, or cancelled when
+   * it was under way, is delivered all the same; ids of messages to others, and unknown ones, are
+   * ignored.
+   *
+   * @returns The ids of those that were not known to be delivered before.
+   */
+  delivered(contact: ContactName, ids: readonly MessageId[]): Promise<MessageId[]> {
+    const { contacts, queue } = this.parts;
+    return queue.add(() => {
+      const key = contacts.find(contact)?.key;
+      if (key === undefined) return [];
+      return ids.filter((id) =>
+        this.#settle(id, STATE.delivered, undefined, "AND contact = ? AND state IN (1, 2, 4)", key)
+      );
+    }, ids.length);
+  }
+
+  /**
+   * Marks a message that went to a peer which never says whether it has it.
+   *
+   * @returns Whether it was pending.
+   */
+  sent(id: MessageId): Promise<boolean> {
+    return this.parts.queue.add(() => this.#settle(id, STATE.sent, undefined, "AND state = 1"));
+  }
+
+  /**
+   * Gives a message up.
+   *
+   * @param reason A line of text for the user.
+   * @returns Whether it was pending, or only sent.
+   */
+  failed(id: MessageId, reason: string): Promise<boolean> {
+    return this.parts.queue.add(() =>
+      this.#settle(id, STATE.failed, reason, "AND state IN (1, 2)")
+    );
+  }
+
+  /**
+   * Takes back a message that is pending: it fails with the reason `cancelled`.
+   *
+   * @returns What it was, so `pending` where it was cancelled; `undefined` where there is no such
+   *   message.
+   */
+  cancel(id: MessageId): Promise<OutgoingState | undefined> {
+    const { database, queue } = this.parts;
+    return queue.add(() => {
+      const row = database.get<{ state: number }>(
+        "SELECT state FROM message WHERE id = ? AND state > 0",
+        messageIdBytes(id),
+      );
+      const state = row && stateOf(row.state);
+      if (state === "pending") this.#settle(id, STATE.failed, "cancelled", "AND state = 1");
+      return state;
+    });
+  }
+
+  /**
+   * Gives up what has been pending since before a time.
+   *
+   * @param before Milliseconds since the Unix epoch.
+   * @param reason A line of text for the user.
+   * @returns The messages, at most {@linkcode MAX_PAGE}: call again until there are none.
+   */
+  expire(before: number, reason = "expired"): Promise<StoredMessage[]> {
+    const { database, keys, queue } = this.parts;
+    return queue.add(() => {
+      const rows = database.all(
+        `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES}
+         WHERE m.state IN (1, 4) AND m.state = 1 AND m.key <= ? AND m.stored_at < ?
+         ORDER BY m.key LIMIT ${MAX_PAGE}`,
+        keys.boundBefore(before),
+        before,
+      );
+      return rows.map(messageOf).map((message): StoredMessage => {
+        this.#settle(message.id!, STATE.failed, reason, "AND state = 1");
+        return { ...message, state: "failed", reason };
+      });
+    }, MAX_PAGE);
+  }
+
+  /**
+   * What is to be delivered to a contact, in order.
+   *
+   * @param after Only messages with a larger key.
+   * @param limit Of messages, 1 to {@linkcode MAX_PAGE}.
+   * @param maxBytes Of text; one message is always returned if there is any.
+   */
+  pending(
+    contact: ContactName,
+    { after = 0, limit = MAX_PAGE, maxBytes = PENDING_BYTES }: {
+      after?: number;
+      limit?: number;
+      maxBytes?: number;
+    } = {},
+  ): StoredMessage[] {
+    const { database, contacts } = this.parts;
+    const key = contacts.find(contact)?.key;
+    if (key === undefined) return [];
+    const most = Math.min(limit, MAX_PAGE);
+    // The lengths first: a thousand messages may be as many times 64 KiB.
+    const sizes = database.all<{ key: number; size: number }>(
+      `SELECT key, octet_length(content) AS size FROM message
+       WHERE state = 1 AND contact = ? AND key > ? ORDER BY key LIMIT ?`,
+      key,
+      after,
+      most,
+    );
+    let bytes = 0;
+    const fit = sizes.findIndex(({ size }, at) => (bytes += size) > maxBytes && at > 0);
+    const last = sizes.at(fit < 0 ? -1 : fit - 1)?.key;
+    if (last === undefined) return [];
+    return database.all(
+      `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES}
+       WHERE m.state = 1 AND m.contact = ? AND m.key > ? AND m.key <= ? ORDER BY m.key`,
+      key,
+      after,
+      last,
+    ).map(messageOf);
+  }
+
+  /**
+   * Contacts that messages are pending for, in the order of their keys.
+   *
+   * @param after Only contacts with a larger key.
+   * @returns At most {@linkcode MAX_PAGE}.
+   */
+  contactsWithPending(after = 0): Contact[] {
+    const { database } = this.parts;
+    const found: Contact[] = [];
+    for (let key = after; found.length < MAX_PAGE;) {
+      const row = database.get<{ contact: number }>(
+        "SELECT contact FROM message WHERE state = 1 AND contact > ? ORDER BY contact LIMIT 1",
+        key,
+      );
+      if (row === undefined) break;
+      key = row.contact;
+      found.push(
+        contactOf(database.get("SELECT key, id, nickname FROM contact WHERE key = ?", key)!),
+      );
+    }
+    return found;
+  }
+
+  /** How many messages are pending, for one contact or all; a millisecond for 100,000. */
+  pendingCount(contact?: ContactName): number {
+    const { database, contacts } = this.parts;
+    if (contact === undefined) {
+      return database.get<{ count: number }>(
+        "SELECT count(*) AS count FROM message WHERE state IN (1, 4) AND state = 1",
+      )!.count;
+    }
+    return database.get<{ count: number }>(
+      "SELECT count(*) AS count FROM message WHERE state = 1 AND contact = ?",
+      contacts.find(contact)?.key ?? 0,
+    )!.count;
+  }
+
+  /**
+   * Messages to all contacts that are pending, or that failed.
+   *
+   * @param after Only messages with a larger key.
+   * @param limit 1 to {@linkcode MAX_PAGE}.
+   */
+  list(
+    state: "pending" | "failed",
+    { after = 0, limit = 100 }: { after?: number; limit?: number } = {},
+  ): StoredMessage[] {
+    return this.parts.database.all(
+      `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES}
+       WHERE m.state IN (1, 4) AND m.state = ? AND m.key > ? ORDER BY m.key LIMIT ?`,
+      STATE[state],
+      after,
+      Math.min(limit, MAX_PAGE),
+    ).map(messageOf);
+  }
+
+  /** The outgoing message with this id, or `undefined`. */
+  find(id: MessageId): StoredMessage | undefined {
+    const row = this.parts.database.get(
+      `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES} WHERE m.id = ? AND m.state > 0`,
+      messageIdBytes(id),
+    );
+    return row && messageOf(row);
+  }
+
+  /** Changes the state, and drops what is not part of the history and has reached its end. */
+  #settle(
+    id: MessageId,
+    state: number,
+    reason: string | undefined,
+    condition: string,
+    ...values: number[]
+  ): boolean {
+    const { database } = this.parts;
+    const bytes = messageIdBytes(id);
+    const changed = database.run(
+      `UPDATE message INDEXED BY message_outgoing SET state = ?, reason = ?
+       WHERE id = ? AND state > 0 ${condition}`,
+      state,
+      reason?.toWellFormed().slice(0, MAX_REASON) ?? null,
+      bytes,
+      ...values,
+    ) > 0;
+    if (changed) {
+      database.run(
+        "DELETE FROM message INDEXED BY message_outgoing WHERE id = ? AND state > 0 AND state <> 1 AND kept = 0",
+        bytes,
+      );
+    }
+    return changed;
+  }
+}

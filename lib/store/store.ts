@@ -1,0 +1,185 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { type Contact, ContactTable } from "./contacts.ts";
+import type { Database } from "./database.ts";
+import { type HistoryRequest, readHistory } from "./history.ts";
+import { Inbox } from "./inbox.ts";
+import { KeySequence } from "./keys.ts";
+import type { StoredMessage } from "./message.ts";
+import { openDatabase } from "./open.ts";
+import { Outbox } from "./outbox.ts";
+import { Retention } from "./retention.ts";
+import type { Migration } from "./schema.ts";
+import { type SearchHit, searchMessages } from "./search.ts";
+import { SearchIndex } from "./search_index.ts";
+import type { SearchQuery } from "./search_query.ts";
+import { isIndexDamage } from "./store_error.ts";
+import { type StoreState, WriteQueue } from "./write_queue.ts";
+
+/** For {@linkcode Store.open}. */
+export interface StoreOptions {
+  /** Of the file; `undefined` keeps everything in memory until it is closed. */
+  readonly path: string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** `false` keeps ids of what was received, and what is to be delivered until it is. */
+  readonly keepHistory?: boolean;
+  /** Told when writing fails, fails otherwise, or succeeds again. */
+  readonly onState?: (state: StoreState) => void;
+  /** Other steps than the program's own, for tests. */
+  readonly migrations?: readonly Migration[];
+}
+
+/**
+ * Everything that outlives the program's run: the outbox, the inbox and the history. One process at
+ * a time may have it open; others may read the file meanwhile.
+ *
+ * Writing is asynchronous: what one turn of the event loop asks for goes into one transaction, and
+ * a promise resolves when it is on the disk. Reading is synchronous, and sees what is on the disk.
+ */
+export class Store implements AsyncDisposable {
+  readonly outbox: Outbox;
+  readonly inbox: Inbox;
+  readonly #database: Database;
+  readonly #queue: WriteQueue;
+  readonly #contacts: ContactTable;
+  readonly #keys: KeySequence;
+  readonly #index: SearchIndex;
+  readonly #retention: Retention;
+  readonly #closing = new AbortController();
+
+  private constructor(database: Database, options: StoreOptions) {
+    const { clock, log, keepHistory = true, onState } = options;
+    this.#database = database;
+    this.#contacts = new ContactTable(database);
+    this.#keys = new KeySequence(database);
+    this.#queue = new WriteQueue({
+      database,
+      onState,
+      beforeCommit: () => this.#keys.flush(),
+      afterCommit: () => this.#index.schedule(),
+      afterRollback: () => {
+        this.#contacts.forget();
+        this.#keys.forget();
+      },
+    });
+    const parts = {
+      database,
+      queue: this.#queue,
+      contacts: this.#contacts,
+      keys: this.#keys,
+      clock,
+      log,
+      keepHistory,
+    };
+    this.#index = new SearchIndex(parts);
+    this.#retention = new Retention({ ...parts, index: this.#index });
+    this.outbox = new Outbox(parts);
+    this.inbox = new Inbox(parts);
+  }
+
+  /**
+   * Opens the file, makes it where there is none, and brings one of an earlier version up to date.
+   *
+   * @throws {StoreError} It cannot be opened or written, is damaged, belongs to another program or
+   *   to a newer version of this one; it is left as it is.
+   */
+  static async open(options: StoreOptions): Promise<Store> {
+    const database = await openDatabase(options);
+    let store: Store;
+    try {
+      store = new Store(database, options);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    store.#index.schedule();
+    store.#retention.resume(store.#closing.signal).catch((error) => {
+      options.log.debug(`Clearing the history was not ended: ${error}`);
+    });
+    return store;
+  }
+
+  /** Where it is; `memory` for one without a file. */
+  get path(): string {
+    return this.#database.path;
+  }
+
+  /** Whether what was written last has reached the disk. */
+  get state(): StoreState {
+    return this.#queue.state;
+  }
+
+  /** Writes something of no matter, to learn whether the disk takes it (again). */
+  async probe(): Promise<void> {
+    await this.#queue.add(() =>
+      this.#database.run(
+        `INSERT INTO meta (name, value) VALUES ('probes', 1)
+         ON CONFLICT DO UPDATE SET value = value + 1`,
+      )
+    );
+  }
+
+  /** The last messages, the newest last. */
+  history(request: HistoryRequest): StoredMessage[] {
+    return readHistory(this.#database, request);
+  }
+
+  /**
+   * Finds messages, the newest first, with what was said right before and after.
+   *
+   * @param query As {@linkcode parseSearch} reads it.
+   * @param limit Of hits, 1 to 200.
+   * @param olderThan Only messages with a smaller key, to go on where a search ended.
+   * @throws {InvalidInputError} Nobody has the name that it asks for.
+   * @throws {StoreError} The disk failed, and something has not got into the index.
+   */
+  async search(
+    query: SearchQuery,
+    { limit = 20, olderThan, signal }: {
+      limit?: number;
+      olderThan?: number;
+      signal?: AbortSignal;
+    } = {},
+  ): Promise<SearchHit[]> {
+    const parts = { database: this.#database, contacts: this.#contacts, keys: this.#keys };
+    await this.#index.catchUp(signal);
+    try {
+      return searchMessages(parts, query, { limit, olderThan });
+    } catch (error) {
+      if (!isIndexDamage(error)) throw error;
+    }
+    await this.#index.startOver();
+    await this.#index.catchUp(signal);
+    return searchMessages(parts, query, { limit, olderThan });
+  }
+
+  /** Whom a nickname, an id or the start of one may mean; at most 16. */
+  contactsNamed(text: string): Contact[] {
+    return this.#contacts.named(text);
+  }
+
+  /** Everybody whom messages were exchanged with, in pages by the key. */
+  contacts({ after = 0, limit = 100 }: { after?: number; limit?: number } = {}): Contact[] {
+    return this.#contacts.list(after, Math.min(limit, 1_000));
+  }
+
+  /** See {@linkcode Retention.clear}. */
+  clear(...request: Parameters<Retention["clear"]>): Promise<number> {
+    return this.#retention.clear(...request);
+  }
+
+  /** See {@linkcode Retention.prune}. */
+  prune(...request: Parameters<Retention["prune"]>): Promise<number> {
+    return this.#retention.prune(...request);
+  }
+
+  /** Writes what is queued and closes the file. Idempotent. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Error("the history is closed"));
+    this.#index.close();
+    this.#queue.close();
+    this.#database.close();
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,111 @@
+import { messageOf, ParlanceError } from "../errors.ts";
+
+/**
+ * Why the store could not do something: `full`, the disk or a quota; `readonly`, the file or its
+ * directory cannot be written; `damaged`, the content is not what was written; `foreign`, the file
+ * belongs to another program; `newer`, to a newer version of this one; `busy`, another process held
+ * the file for too long.
+ */
+export type StoreProblem =
+  | "full"
+  | "readonly"
+  | "damaged"
+  | "foreign"
+  | "newer"
+  | "busy"
+  | "other";
+
+/** The history could not be opened, read or written; the message says what to do. */
+export class StoreError extends ParlanceError {
+  override name = "StoreError";
+  constructor(
+    readonly kind: StoreProblem,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+const REMEDIES: Readonly<Record<StoreProblem, string>> = {
+  full: "make room on that disk",
+  readonly: "make the file and its directory writable for you",
+  damaged: "nothing was overwritten: save what is readable with `parlance history export`, then " +
+    "move the file away or restore it from a backup",
+  foreign: "move that file away, or choose another place with --data-dir DIR",
+  newer: "use the program that wrote it, or a newer one",
+  busy: "end the other process that uses it",
+  other: "see what the system says about that file",
+};
+
+/**
+ * Puts an error of SQLite or of the file system into words.
+ *
+ * @param action What failed, such as "open the history".
+ */
+export function storeError(action: string, path: string, error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  return storeProblem(problemOf(error), action, path, messageOf(error), error);
+}
+
+/** An error whose kind is known already. */
+export function storeProblem(
+  kind: StoreProblem,
+  action: string,
+  path: string,
+  why: string,
+  cause?: unknown,
+): StoreError {
+  return new StoreError(kind, `Cannot ${action} in ${path}: ${why}; ${REMEDIES[kind]}`, { cause });
+}
+
+/** Primary result codes (the lower 8 bits), see sqlite.org/rescode.html. */
+const CODES: Readonly<Record<number, StoreProblem>> = {
+  5: "busy", // SQLITE_BUSY
+  6: "busy", // SQLITE_LOCKED
+  7: "other", // SQLITE_NOMEM
+  8: "readonly", // SQLITE_READONLY
+  10: "other", // SQLITE_IOERR
+  11: "damaged", // SQLITE_CORRUPT
+  13: "full", // SQLITE_FULL
+  14: "readonly", // SQLITE_CANTOPEN: a WAL needs files of its own beside the database
+  15: "busy", // SQLITE_PROTOCOL
+  23: "readonly", // SQLITE_AUTH
+  26: "damaged", // SQLITE_NOTADB
+};
+/** SQLITE_IOERR_SHMSIZE: no room for the index of the WAL. */
+const IOERR_SHMSIZE = 4874;
+/** SQLITE_CORRUPT_VTAB: a virtual table, which is the search index here. */
+const CORRUPT_VTAB = 267;
+
+/** Whether the disk or the file failed, and not the statement: then nothing can be written. */
+export function isFatal(error: unknown): boolean {
+  if (error instanceof StoreError) return true;
+  const code = errcode(error);
+  return code !== undefined && code !== CORRUPT_VTAB && Object.hasOwn(CODES, code & 0xff);
+}
+
+/** Whether it is the search index that is damaged, which can be made anew. */
+export function isIndexDamage(error: unknown): boolean {
+  return errcode(error) === CORRUPT_VTAB;
+}
+
+function problemOf(error: unknown): StoreProblem {
+  const code = errcode(error);
+  if (code === IOERR_SHMSIZE) return "full";
+  if (code !== undefined) return CODES[code & 0xff] ?? "other";
+  if (!(error instanceof Error)) return "other";
+  if (
+    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable ||
+    /\(os error (?:1|13|30)\)|unable to open database/.test(error.message)
+  ) return "readonly";
+  if (/\(os error (?:28|112|122)\)|database or disk is full/.test(error.message)) return "full";
+  if (/malformed|not a database/.test(error.message)) return "damaged";
+  return "other";
+}
+
+/** Statements carry SQLite's extended code; what the connection itself throws has none. */
+function errcode(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown } | undefined)?.errcode;
+  return typeof code === "number" ? code : undefined;
+}

@@ -1,0 +1,60 @@
+import { silentLog } from "../../lib/base/log.ts";
+import { systemRandom } from "../../lib/base/random.ts";
+import type { ContactName } from "../../lib/store/contacts.ts";
+import type { OutgoingMessage, ReceivedMessage } from "../../lib/store/message.ts";
+import { HISTORY_FILE } from "../../lib/store/schema.ts";
+import { Store, type StoreOptions } from "../../lib/store/store.ts";
+import { MessageIdSource } from "../../lib/wire/message_id.ts";
+import { formatPeerId } from "../../lib/wire/peer_id.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+export const bob: ContactName = contact("bob", 1);
+export const carol: ContactName = contact("carol", 2);
+
+/** Somebody with an id made of one byte. */
+export function contact(nickname: string, byte: number): ContactName {
+  return { nickname, id: formatPeerId(new Uint8Array(32).fill(byte)) };
+}
+
+/** A directory for one test, with what it takes to open stores in it and write to them. */
+export class StoreFixture implements AsyncDisposable {
+  readonly clock = new FakeClock();
+  readonly ids = new MessageIdSource(this.clock, systemRandom);
+
+  private constructor(readonly directory: string) {}
+
+  static async make(): Promise<StoreFixture> {
+    return new StoreFixture(await Deno.makeTempDir({ prefix: "parlance-store-" }));
+  }
+
+  get path(): string {
+    return `${this.directory}/${HISTORY_FILE}`;
+  }
+
+  open(options: Partial<StoreOptions> = {}): Promise<Store> {
+    return Store.open({ path: this.path, clock: this.clock, log: silentLog, ...options });
+  }
+
+  /** A message to bob. */
+  outgoing(content: string, fields: Partial<OutgoingMessage> = {}): OutgoingMessage {
+    const timestamp = Math.floor(this.clock.now() / 1000);
+    const marks = { state: "pending", encrypted: true, trust: "verified" } as const;
+    return { contact: bob, id: this.ids.next(), content, timestamp, ...marks, ...fields };
+  }
+
+  /** A message from bob. */
+  incoming(content: string, fields: Partial<ReceivedMessage> = {}): ReceivedMessage {
+    const timestamp = Math.floor(this.clock.now() / 1000);
+    const marks = { encrypted: true, trust: "known" } as const;
+    return { contact: bob, id: this.ids.next(), content, timestamp, ...marks, ...fields };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.directory, { recursive: true });
+  }
+}
+
+/** What is said in messages. */
+export function contents(messages: Iterable<{ content: string }>): string[] {
+  return [...messages].map(({ content }) => content);
+}

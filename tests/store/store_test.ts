@@ -1,0 +1,157 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { InvalidInputError } from "../../lib/errors.ts";
+import { APPLICATION_ID } from "../../lib/store/schema.ts";
+import { StoreError } from "../../lib/store/store_error.ts";
+import { bob, carol, contents, StoreFixture } from "./fixtures.ts";
+
+Deno.test("store keeps what was written when it is opened again", async () => {
+  await using fixture = await StoreFixture.make();
+  const received = fixture.incoming("hello");
+  const sent = fixture.outgoing("hi\0 there \u{1f600}");
+  {
+    await using store = await fixture.open();
+    assert.equal((await store.inbox.receive(received)).kind, "new");
+    await store.outbox.enqueue(sent);
+  }
+  await using store = await fixture.open();
+  const [first, second] = store.history({ count: 10 });
+  assert.deepEqual(first, {
+    key: 1,
+    id: received.id,
+    contact: { key: 1, ...bob },
+    content: "hello",
+    timestamp: received.timestamp,
+    storedAt: fixture.clock.now(),
+    encrypted: true,
+    trust: "known",
+  });
+  assert.equal(second.content, "hi\0 there \u{1f600}");
+  assert.equal(second.state, "pending");
+  assert.equal(second.trust, "verified");
+});
+
+Deno.test("store files are for the user alone", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  await store.inbox.receive(fixture.incoming("hello"));
+  for (const suffix of ["", "-wal", "-shm"]) {
+    const { mode } = await Deno.stat(fixture.path + suffix);
+    assert.equal(mode! & 0o777, 0o600, suffix);
+  }
+});
+
+Deno.test("store takes away what others may do with its file", async () => {
+  await using fixture = await StoreFixture.make();
+  await (await fixture.open())[Symbol.asyncDispose]();
+  await Deno.chmod(fixture.path, 0o644);
+  await using _store = await fixture.open();
+  assert.equal((await Deno.stat(fixture.path)).mode! & 0o777, 0o600);
+});
+
+Deno.test("store is set up to lose nothing that it confirmed", async () => {
+  await using fixture = await StoreFixture.make();
+  {
+    await using store = await fixture.open();
+    await store.probe();
+  }
+  const database = new DatabaseSync(fixture.path);
+  const pragma = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0];
+  assert.equal(pragma("journal_mode"), "wal");
+  assert.equal(pragma("auto_vacuum"), 2);
+  assert.equal(pragma("application_id"), APPLICATION_ID);
+  assert.equal(pragma("user_version"), 1);
+  database.close();
+});
+
+Deno.test("store writes what one turn of the event loop asks for in one transaction", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const order: string[] = [];
+  const writes = ["a", "b", "c"].map((text) =>
+    store.inbox.receive(fixture.incoming(text)).then(() => order.push(text))
+  );
+  await Promise.resolve();
+  assert.deepEqual(store.history({ count: 10 }), []);
+  await Promise.all(writes);
+  assert.deepEqual(order, ["a", "b", "c"]);
+  assert.deepEqual(contents(store.history({ count: 10 })), ["a", "b", "c"]);
+});
+
+Deno.test("store lets a failing write fail alone", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const twice = fixture.outgoing("twice");
+  const results = await Promise.allSettled([
+    store.outbox.enqueue(fixture.outgoing("before", { contact: carol })),
+    store.outbox.enqueue(twice),
+    store.outbox.enqueue({ ...twice, content: "again" }),
+    store.inbox.receive(fixture.incoming("after", { timestamp: 1.5 })),
+    store.inbox.receive(fixture.incoming("last")),
+  ]);
+  assert.deepEqual(results.map(({ status }) => status), [
+    "fulfilled",
+    "fulfilled",
+    "rejected",
+    "rejected",
+    "fulfilled",
+  ]);
+  assert.ok((results[2] as PromiseRejectedResult).reason instanceof InvalidInputError);
+  assert.deepEqual(contents(store.history({ count: 10 })), ["before", "twice", "last"]);
+  assert.deepEqual(store.state, { kind: "ok" });
+  assert.deepEqual(store.contactsNamed("carol"), [{ key: 1, ...carol }]);
+});
+
+Deno.test("store writes what is queued when it is closed, and nothing afterwards", async () => {
+  await using fixture = await StoreFixture.make();
+  const store = await fixture.open();
+  const written = store.inbox.receive(fixture.incoming("last words"));
+  await store[Symbol.asyncDispose]();
+  await store[Symbol.asyncDispose]();
+  assert.equal((await written).kind, "new");
+  await assert.rejects(store.probe(), StoreError);
+  await using again = await fixture.open();
+  assert.deepEqual(contents(again.history({ count: 1 })), ["last words"]);
+});
+
+Deno.test("store works in memory", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open({ path: undefined });
+  await store.inbox.receive(fixture.incoming("hello"));
+  assert.deepEqual(contents(store.history({ count: 1 })), ["hello"]);
+  await store.clear();
+  assert.deepEqual(store.history({ count: 1 }), []);
+});
+
+Deno.test("store keeps a contact's newest nickname, and apart from others of that name", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  await store.inbox.receive(fixture.incoming("1"));
+  await store.inbox.receive(fixture.incoming("2", { contact: { nickname: "bob" }, id: undefined }));
+  await store.inbox.receive(fixture.incoming("3", { contact: { ...bob, nickname: "robert" } }));
+  assert.deepEqual(store.contacts().map(({ nickname }) => nickname), ["robert", "bob"]);
+  assert.deepEqual(store.contactsNamed("bob").map(({ key }) => key), [2]);
+  assert.deepEqual(store.contactsNamed(bob.id!.slice(0, 7).toLowerCase()).map((c) => c.key), [1]);
+  assert.deepEqual(store.contactsNamed(bob.id!).map((c) => c.key), [1]);
+  assert.deepEqual(store.contactsNamed(""), []);
+  assert.deepEqual(contents(store.history({ contacts: [1], count: 5 })), ["1", "3"]);
+  assert.deepEqual(contents(store.history({ contacts: [2, 1, 1], count: 2 })), ["2", "3"]);
+  assert.deepEqual(contents(store.history({ count: 2, before: 3 })), ["1", "2"]);
+});
+
+Deno.test("store without a history keeps ids, and what is to be delivered until it is", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open({ keepHistory: false });
+  const message = fixture.incoming("secret");
+  assert.equal((await store.inbox.receive(message)).kind, "new");
+  assert.equal((await store.inbox.receive(message)).kind, "duplicate");
+  const out = [1, 2, 3].map((number) => fixture.outgoing(`out ${number}`));
+  for (const each of out) await store.outbox.enqueue(each);
+  await store.outbox.enqueue(fixture.outgoing("to version 1", { state: "sent" }));
+  assert.deepEqual(store.history({ count: 10 }), []);
+  assert.deepEqual(contents(store.outbox.pending(bob)), ["out 1", "out 2", "out 3"]);
+  await store.outbox.delivered(bob, [out[0].id]);
+  await store.outbox.failed(out[1].id, "refused");
+  await store.outbox.cancel(out[2].id);
+  for (const { id } of out) assert.equal(store.outbox.find(id), undefined);
+});
