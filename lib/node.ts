@@ -46,6 +46,7 @@ export {
   type Mode,
   type NodeEnvironment,
   type NodeEvent,
+  type NodeHistory,
   type NodeOptions,
   type NodeSecurity,
   systemEnvironment,
