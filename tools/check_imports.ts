@@ -58,6 +58,9 @@ const SINGLE: Readonly<Record<string, string>> = {
   passphrase: "client",
   node: "node",
   node_options: "node",
+  node_discovery: "node",
+  node_messages: "node",
+  open_history: "client",
   errors: "errors",
   logging: "logging",
 };
