@@ -33,6 +33,7 @@ export class SearchIndex {
   /** A step that is queued. */
   #step: Promise<void> | undefined;
   #closed = false;
+  #paused = 0;
 
   constructor(private readonly parts: SearchIndexParts) {
     this.#to = indexedTo(parts.database);
@@ -40,7 +41,7 @@ export class SearchIndex {
 
   /** Sees to it that what was written is taken in some time; after each commit. */
   schedule(): void {
-    if (this.#closed || this.#step !== undefined || !this.#isBehind) return;
+    if (this.#closed || this.#paused > 0 || this.#step !== undefined || !this.#isBehind) return;
     if (this.parts.keys.last - this.#to > MAX_BEHIND) {
       this.#background();
       return;
@@ -48,7 +49,7 @@ export class SearchIndex {
     this.#cancelTimer?.();
     this.#cancelTimer = this.parts.clock.after(QUIET_MS, () => {
       this.#cancelTimer = undefined;
-      this.#background();
+      if (this.#paused === 0) this.#background();
     });
   }
 
@@ -90,6 +91,19 @@ export class SearchIndex {
   /** Makes a damaged index anew, as far as it has begun when this resolves. */
   async startOver(): Promise<void> {
     await this.parts.queue.add(() => this.#startOver());
+  }
+
+  /**
+   * Lets nothing be taken in but for a search, because much is about to be deleted.
+   *
+   * @returns Ends that.
+   */
+  pause(): () => void {
+    this.#paused++;
+    return () => {
+      this.#paused--;
+      this.schedule();
+    };
   }
 
   /** Ends what runs in the background. */
