@@ -24,7 +24,6 @@ import type { Session } from "./peer/session.ts";
 import type { Sessions } from "./peer/sessions.ts";
 import type { Listener, Stream } from "./transport/stream.ts";
 import { formatAddress, type SocketAddress } from "./wire/address.ts";
-import { identifyCertificate } from "./wire/certificate.ts";
 import { MessageIdSource } from "./wire/message_id.ts";
 import type { PeerId } from "./wire/peer_id.ts";
 import type { SessionMessage } from "./wire/session.ts";
@@ -329,33 +328,24 @@ export class Node implements AsyncDisposable {
   async #openSessions(): Promise<void> {
     const { security, maxContentBytes } = this.#options;
     if (security === undefined) return;
-    const { Sessions } = await import("./peer/sessions.ts");
-    const { clock, random, transport } = this.#environment;
+    const { openSessions } = await import("./node_sessions.ts");
+    const environment = this.#environment;
     this.#sessions = this.#parts.use(
-      new Sessions({
-        clock,
-        random,
-        transport,
-        refusals: this.#refusals,
-        // Loaded with the first session: TLS would be the largest part of a start.
-        async upgrade(stream, role, judge, signal) {
-          const { secure } = await import("./transport/tls.ts");
-          return secure(stream, { clock, credentials: security.identity, role, judge, signal });
-        },
-        identify: identifyCertificate,
-        ownId: security.identity.id,
+      openSessions({
+        environment,
+        security,
         nickname: this.nickname,
         instance: this.#instance,
         maxContentBytes,
+        refusals: this.#refusals,
         find: (id) => this.#claimant(id),
         objection: (id) => this.#trust?.objection(id),
-        isTrusted: (id) => security.knownPeers.byId(id)?.verified === true,
         ready: () => this.#events.ready(),
         onMessage: (message, session, taken) => this.#onSessionMessage(message, session, taken),
         onEstablished: (session) => this.#onEstablished(session),
         onEnded: (session, reason) => {
           this.#presence.sessionChanged(session.peerId);
-          this.#environment.log.info(
+          environment.log.info(
             `Session with ${session.peerHello.nickname} (${session.peerId}) ended: ${reason}`,
           );
         },

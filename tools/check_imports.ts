@@ -60,6 +60,7 @@ const SINGLE: Readonly<Record<string, string>> = {
   node_options: "node",
   node_discovery: "node",
   node_messages: "node",
+  node_sessions: "node",
   open_history: "client",
   errors: "errors",
   logging: "logging",
