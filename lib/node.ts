@@ -171,7 +171,7 @@ export class Node implements AsyncDisposable {
   find(target: string): Peer {
     if (this.#trust !== undefined && !target.includes("~")) {
       // Somebody else who takes the nickname, too, does not make it ambiguous.
-      const [known] = this.#registry.named(target).filter((peer) => this.#trust!.isKnown(peer));
+      const known = this.#registry.named(target).find((peer) => this.#trust!.isKnown(peer));
       if (known !== undefined) return known;
       // Anybody can say goodbye in another's name, but not end a session.
       const gone = this.#gone.get(

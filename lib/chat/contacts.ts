@@ -14,7 +14,7 @@ export interface ContactsOptions {
   /** Who is announced now. */
   readonly peers: {
     find(target: string): Peer;
-    named(nickname: string): Peer[];
+    named(nickname: string): readonly Peer[];
     peers(): Peer[];
   };
   /** The ids that were proved under a nickname that is known with another one. */
@@ -144,7 +144,7 @@ export class Contacts {
   }
 
   /** Who uses a nickname without being who is known by it: whom `trust` can mean. */
-  #strangers(): { named(nickname: string): Peer[]; peers(): Peer[] } {
+  #strangers(): { named(nickname: string): readonly Peer[]; peers(): Peer[] } {
     const { peers, known } = this.options;
     const isStranger = ({ nickname, id }: Peer) => {
       const holder = known.byNickname(nickname);

@@ -6,7 +6,7 @@ import { formatAddress } from "../wire/address.ts";
 /** What {@linkcode resolveTarget} asks of the registry. */
 export interface KnownPeers {
   /** The peers that answer to exactly this nickname. */
-  named(nickname: string): Peer[];
+  named(nickname: string): readonly Peer[];
   peers(): Peer[];
 }
 

@@ -38,6 +38,8 @@ export class PeerRegistry {
   readonly #labels: Labels;
   readonly #byPeerId = new Map<string, Entry>();
   readonly #lanPeersOfHost = new Map<string, number>();
+  /** What {@linkcode named} answered since the last change: every message that is sent asks. */
+  readonly #answered = new Map<string, readonly Peer[]>();
   #nextKey = 1;
 
   /**
@@ -64,8 +66,12 @@ export class PeerRegistry {
   }
 
   /** The peers that answer to `nickname`. */
-  named(nickname: string): Peer[] {
-    return Array.from(this.#labels.named(nickname), (entry) => this.#snapshot(entry));
+  named(nickname: string): readonly Peer[] {
+    const answered = this.#answered.get(nickname);
+    if (answered !== undefined) return answered;
+    const peers = Array.from(this.#labels.named(nickname), (entry) => this.#snapshot(entry));
+    if (peers.length > 0) this.#answered.set(nickname, peers);
+    return peers;
   }
 
   /** The peers that claim `id`, at most one of each nickname; which of them is it is not known. */
@@ -259,6 +265,7 @@ export class PeerRegistry {
   #removeAddress(entry: Entry, gone: (known: KnownAddress) => boolean, reason: DownReason): void {
     const removed = entry.addresses.filter(gone);
     if (removed.length === 0) return;
+    this.#answered.clear();
     const last = this.#snapshot(entry);
     entry.addresses = entry.addresses.filter((known) => !removed.includes(known));
     for (const { via, address, peerId } of removed) {
@@ -277,6 +284,7 @@ export class PeerRegistry {
   }
 
   #touch(known: KnownAddress): void {
+    this.#answered.clear();
     Object.assign(known, this.#time());
   }
 
@@ -286,6 +294,7 @@ export class PeerRegistry {
 
   #snapshot(entry: Entry): Peer {
     const { key, nickname, version, instance, id } = entry;
+    const { clock } = this;
     const addresses = entry.addresses.map(({ address, via, lastSeen }) => ({
       address,
       via,
@@ -299,7 +308,9 @@ export class PeerRegistry {
       instance,
       id,
       addresses,
-      knownForMs: this.clock.monotonic() - entry.knownSince,
+      get knownForMs() {
+        return clock.monotonic() - entry.knownSince;
+      },
     };
   }
 }
