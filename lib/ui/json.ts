@@ -56,7 +56,7 @@ async function writeEvents(node: Node, output: Output): Promise<void> {
 
 /** @returns Whether the user asked to end. */
 async function readCommands(options: JsonInterfaceOptions, sends: PendingSends): Promise<boolean> {
-  const { read, output, signal } = options;
+  const { clock, read, output, signal } = options;
   for await (const lines of inputLines(read)) {
     for (const input of lines) {
       if (signal.aborted) return true;
@@ -70,6 +70,8 @@ async function readCommands(options: JsonInterfaceOptions, sends: PendingSends):
       const wait = sends.room() ?? output.ready();
       if (wait !== undefined) await wait;
     }
+    const pause = sends.paced(clock);
+    if (pause !== undefined) await pause;
   }
   return false;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PendingSends } from "../../lib/ui/pending_sends.ts";
-import { settle } from "../support/fake_clock.ts";
+import { FakeClock, settle } from "../support/fake_clock.ts";
 
 Deno.test("everything is settled when the last message is", async () => {
   const sends = new PendingSends();
@@ -38,4 +38,27 @@ Deno.test("input waits above 8 MiB or 100,000 messages on their way, until there
     outcome.resolve();
     await sends.settled();
   }
+});
+
+Deno.test("input that is far ahead of the network waits for it, but no longer than 100 ms", async () => {
+  const clock = new FakeClock();
+  const sends = new PendingSends();
+  const outcome = Promise.withResolvers<void>();
+  const first = Promise.withResolvers<void>();
+  for (let at = 0; at < 998; at++) sends.add(1, outcome.promise);
+  sends.add(1, first.promise);
+  assert.equal(sends.paced(clock), undefined);
+  sends.add(1, outcome.promise);
+  let paced = 0;
+  sends.paced(clock)!.then(() => paced++);
+  await clock.advance(99);
+  assert.equal(paced, 0);
+  await clock.advance(1);
+  assert.equal(paced, 1);
+  sends.paced(clock)!.then(() => paced++);
+  first.resolve();
+  await settle();
+  assert.equal(paced, 2);
+  assert.equal(clock.waiting, 0);
+  assert.equal(sends.paced(clock), undefined);
 });
