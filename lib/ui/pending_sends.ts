@@ -25,7 +25,7 @@ export class PendingSends {
   add(length: number, outcome: Promise<void>): void {
     this.#count++;
     this.#length += length;
-    void outcome.finally(() => {
+    void outcome.then(() => {
       this.#count--;
       this.#length -= length;
       if (this.#onPace !== undefined && this.#count < PLENTY) {
