@@ -17,11 +17,15 @@ export class TrustPolicy {
   constructor(
     private readonly known: KnownPeers,
     private readonly plaintext: PlaintextPolicy,
+    /** Whether an id was met for the first time in this run, and the user has not answered. */
+    private readonly isNew: (id: PeerId) => boolean,
   ) {}
 
   /** What an announced peer is worth; its id is only a claim until a session proves it. */
   ofPeer({ nickname, id }: Pick<Peer, "nickname" | "id">): PeerTrust {
-    return id === undefined ? this.ofNickname(nickname) : this.known.assess(nickname, id);
+    if (id === undefined) return this.ofNickname(nickname);
+    const trust = this.known.assess(nickname, id);
+    return trust === "known" && this.isNew(id) ? "new" : trust;
   }
 
   /** What somebody without an id is worth. */

@@ -40,7 +40,7 @@ export async function runJsonInterface(options: JsonInterfaceOptions): Promise<v
   const { nickname, tcpPort } = node;
   emit(output, { event: "ready", nickname, tcp_port: tcpPort, version, id: node.id });
   void writeEvents(node, output);
-  const sends = new PendingSends();
+  const sends = new PendingSends(options.clock);
   const reading = readCommands(options, sends);
   const report = (message: string) => emit(output, { event: "error", message });
   await untilEnded({ ...options, sends, reading, report });
@@ -56,7 +56,7 @@ async function writeEvents(node: Node, output: Output): Promise<void> {
 
 /** @returns Whether the user asked to end. */
 async function readCommands(options: JsonInterfaceOptions, sends: PendingSends): Promise<boolean> {
-  const { clock, read, output, signal } = options;
+  const { read, output, signal } = options;
   for await (const lines of inputLines(read)) {
     for (const input of lines) {
       if (signal.aborted) return true;
@@ -66,11 +66,13 @@ async function readCommands(options: JsonInterfaceOptions, sends: PendingSends):
       }
       const command = parseLine(input.line);
       if (command.command === "quit") return true;
-      run(command, options, sends);
-      const wait = sends.room() ?? output.ready();
+      // One behind the other: what a command says holds until the next one.
+      const wait = run(command, options, sends);
       if (wait !== undefined) await wait;
+      const room = output.ready();
+      if (room !== undefined) await room;
     }
-    const pause = sends.paced(clock);
+    const pause = sends.paced();
     if (pause !== undefined) await pause;
   }
   return false;
@@ -98,19 +100,21 @@ function parseLine(line: string): JsonCommand {
   }
 }
 
-function run(command: JsonCommand, options: JsonInterfaceOptions, sends: PendingSends): void {
+/** @returns When the next command may be run; `undefined` when it may at once. */
+function run(
+  command: JsonCommand,
+  options: JsonInterfaceOptions,
+  sends: PendingSends,
+): Promise<void> | void {
   const { node, output } = options;
   switch (command.command) {
     case "send": {
-      const { to, content, ref } = command;
-      sends.add(
-        content.length,
-        node.send(to, content).then(
-          () => emit(output, { event: "sent", to, ref }),
-          (error) => emit(output, { event: "error", message: messageOf(error), ref }),
-        ),
+      const room = sends.room(command.to);
+      if (room === undefined) return send(command, options, sends);
+      return room.then(
+        () => send(command, options, sends),
+        (error) => fail(output, error, command.ref),
       );
-      return;
     }
     case "peers":
       return emit(output, {
@@ -131,19 +135,34 @@ function run(command: JsonCommand, options: JsonInterfaceOptions, sends: Pending
     case "forget":
     case "block":
     case "unblock":
-      sends.add(
-        0,
-        runPeerCommand(command, node).then(
-          (answer) => emit(output, { ...answer, ref: command.ref }),
-          (error) => emit(output, { event: "error", message: messageOf(error), ref: command.ref }),
-        ),
+      return runPeerCommand(command, node).then(
+        (answer) => emit(output, { ...answer, ref: command.ref }),
+        (error) => fail(output, error, command.ref),
       );
-      return;
     case "help":
       return emit(output, { event: "help", text: HELP });
     case "mistake":
       return emit(output, { event: "error", message: command.message, ref: command.ref });
   }
+}
+
+function send(
+  { to, content, ref }: JsonCommand & { command: "send" },
+  { node, output }: JsonInterfaceOptions,
+  sends: PendingSends,
+): void {
+  sends.add(
+    to,
+    content.length,
+    node.send(to, content).then(
+      () => emit(output, { event: "sent", to, ref }),
+      (error) => fail(output, error, ref),
+    ),
+  );
+}
+
+function fail(output: Output, error: unknown, ref: Ref | undefined): void {
+  emit(output, { event: "error", message: messageOf(error), ref });
 }
 
 async function runPeerCommand(
@@ -160,20 +179,21 @@ async function runPeerCommand(
 function describe(event: NodeEvent, node: Node): JsonEvent {
   switch (event.type) {
     case "message": {
-      const { id, encrypted, trust, message: { from, content, timestamp } } = event;
+      const { label, id, encrypted, trust, message: { from, content, timestamp } } = event;
       const address = formatAddress(event.address);
-      return { event: "message", from, content, timestamp, address, id, encrypted, trust };
+      return { event: "message", from, label, content, timestamp, address, id, encrypted, trust };
     }
     case "peer_up":
       return { event: "peer_up", ...describePlace(node, event.peer) };
     case "peer_down":
       return { event: "peer_down", ...describePlace(node, event.peer), reason: event.reason };
     case "identity": {
-      const { change, nickname, id, formerNickname, knownId } = event;
+      const { change, nickname, id, formerNickname, knownId, label } = event;
       return {
         event: "identity",
         change,
         nickname,
+        label,
         id,
         former_nickname: formerNickname,
         known_id: knownId,

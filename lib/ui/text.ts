@@ -51,9 +51,10 @@ export function eventText(event: NodeEvent, style: Style): string {
     case "message": {
       const { from, content, timestamp } = event.message;
       const time = style.dim(`[${timeOfDay(timestamp)}]`);
-      const mark = trustMark(event.trust, style);
+      const isNamesake = event.label !== undefined;
+      const mark = trustMark(event.trust, style) + (isNamesake ? style.warning(" [not you]") : "");
       // In quotes where it has spaces: else "bob ✓" could be taken for bob, who is verified.
-      const name = style.name(printableName(quoteTarget(from)));
+      const name = style.name(printableName(quoteTarget(event.label ?? from)));
       return `${time} ${name}${mark}: ${contentText(content)}`;
     }
     case "peer_up":
@@ -72,7 +73,10 @@ export function eventText(event: NodeEvent, style: Style): string {
 }
 
 /** The answer to `/peers`. */
-export function peersText(node: Pick<Node, "peers" | "trustOf">, style: Style): string {
+export function peersText(
+  node: Pick<Node, "nickname" | "peers" | "trustOf">,
+  style: Style,
+): string {
   const peers = node.peers();
   if (peers.length === 0) return "Nobody is here yet";
   const rows = peers.flatMap((peer) =>
@@ -81,7 +85,7 @@ export function peersText(node: Pick<Node, "peers" | "trustOf">, style: Style): 
       formatAddress(address),
       viaText(via),
       index === 0 ? `for ${durationText(peer.knownForMs)}` : "",
-      index === 0 ? trustText(node.trustOf(peer)) : "",
+      index === 0 ? peerTrustText(node, peer) : "",
     ])
   );
   const widths = [0, 1, 2, 4].map((column) =>
@@ -93,6 +97,11 @@ export function peersText(node: Pick<Node, "peers" | "trustOf">, style: Style): 
       `${via.padEnd(widths[2])}  ${trust.padEnd(widths[3])}  ${style.dim(since)}`.trimEnd();
   });
   return [`${peers.length} ${peers.length === 1 ? "peer" : "peers"}:`, ...lines].join("\n");
+}
+
+function peerTrustText(node: Pick<Node, "nickname" | "trustOf">, peer: Peer): string {
+  const text = trustText(node.trustOf(peer));
+  return peer.nickname === node.nickname ? `${text}, not you` : text;
 }
 
 function trustText(trust: PeerTrust): string {

@@ -8,6 +8,7 @@ import { type Identity, makeIdentity } from "../../lib/identity/identity.ts";
 import { KnownPeers } from "../../lib/identity/known_peers.ts";
 import { defaultNodeOptions, Node, type NodeEvent, type PlaintextPolicy } from "../../lib/node.ts";
 import { type MemoryHost, MemoryNetwork } from "../../lib/transport/memory.ts";
+import type { Transport } from "../../lib/transport/stream.ts";
 import { tcpTransport } from "../../lib/transport/tcp.ts";
 import {
   type Datagram,
@@ -90,6 +91,13 @@ export class Person implements AsyncDisposable {
     );
   }
 
+  /** The ids that this person's profile remembers. */
+  async remembered(): Promise<PeerId[]> {
+    await this.known.flush();
+    const { peers } = JSON.parse(await Deno.readTextFile(`${this.directory}/peers.json`));
+    return peers.map(({ id }: { id: PeerId }) => id);
+  }
+
   /** How often something was refused for causes that match. */
   refused(cause: RegExp): number {
     return Object.entries(this.node.refusals)
@@ -118,6 +126,8 @@ export interface StartOptions {
   readonly identity?: Identity;
   /** Whether the user interface takes the events; yes unless told. */
   readonly reads?: boolean;
+  /** How it connects; over TCP unless told. */
+  readonly dial?: Transport["dial"];
 }
 
 /**
@@ -146,7 +156,7 @@ export class Lan {
       clock,
       random: systemRandom,
       log: { ...silentLog, warn: (line) => void log.push(line) },
-      transport: tcpTransport,
+      transport: { ...tcpTransport, dial: options.dial ?? tcpTransport.dial },
       lan: this.#host.lan,
       dialTextChannel: () => Promise.reject(new Error("There is no server")),
     });
@@ -182,7 +192,7 @@ export async function talk(a: Person, b: Person, text: string): Promise<void> {
 }
 
 /** Everybody whom alice knows by a session, and nobody else. */
-export function assertKnows(alice: Person, ...others: Person[]): void {
-  const ids = alice.known.all().map(({ id }) => id).sort();
-  assert.deepEqual(ids, others.map(({ identity }) => identity.id).sort());
+export async function assertKnows(alice: Person, ...others: Person[]): Promise<void> {
+  const ids = await alice.remembered();
+  assert.deepEqual(ids.sort(), others.map(({ identity }) => identity.id).sort());
 }
