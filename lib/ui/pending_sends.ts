@@ -78,7 +78,7 @@ export class PendingSends {
   /** Adds something that waits for no peer. */
   addCommand(outcome: Promise<void>): void {
     this.#count++;
-    void outcome.then(() => this.#settle());
+    void outcome.finally(() => this.#settle());
   }
 
   /**
