@@ -238,18 +238,31 @@ export class Node implements AsyncDisposable {
    * @throws {ConnectError} When the peer cannot be reached.
    * @throws {LimitError} When the content is too long, or too much is waiting already.
    */
-  async send(target: string, content: string): Promise<Peer> {
+  send(target: string, content: string): Promise<Peer> {
+    // Not an async function, which keeps more in memory: thousands of messages may be on their way.
+    try {
+      const peer = this.#recipient(target, content);
+      return this.#deliver(peer, content).then(() => peer);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Whom a message goes to; throws where it must not. */
+  #recipient(target: string, content: string): Peer {
     const peer = this.find(target);
     this.#requireFitting(target, content);
     this.#trust?.admit(peer);
+    return peer;
+  }
+
+  #deliver(peer: Peer, content: string): Promise<void> {
     if (peer.id !== undefined) this.#introductions?.answer(peer.id);
     const timestamp = Math.floor(this.#environment.clock.now() / 1000);
     if (peer.id !== undefined && this.#sessions !== undefined) {
-      await this.#sessions.send(peer, peer.id, { id: this.#ids.next(), content, timestamp });
-    } else {
-      await this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
+      return this.#sessions.send(peer, peer.id, { id: this.#ids.next(), content, timestamp });
     }
-    return peer;
+    return this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
   }
 
   /**

@@ -72,6 +72,8 @@ async function readCommands(options: JsonInterfaceOptions, sends: PendingSends):
       const room = output.ready();
       if (room !== undefined) await room;
     }
+    const pause = sends.paced();
+    if (pause !== undefined) await pause;
   }
   return false;
 }
