@@ -149,23 +149,28 @@ export class Retention {
 
   async #clearAll(last: number, signal?: AbortSignal): Promise<number> {
     const { database, index, keys, queue } = this.parts;
+    const resume = index.pause();
     let count = 0;
-    for (let after = 0;;) {
-      signal?.throwIfAborted();
-      const step = await queue.add(() => {
-        const found = this.#keptKeys(after, last, BULK_ROWS);
-        this.#drop(found);
-        return found;
-      }, BULK_ROWS);
-      if (step.length === 0) break;
-      count += step.length;
-      after = step.at(-1)!;
+    try {
+      for (let after = 0;;) {
+        signal?.throwIfAborted();
+        const step = await queue.add(() => {
+          const found = this.#keptKeys(after, last, BULK_ROWS);
+          this.#drop(found);
+          return found;
+        }, BULK_ROWS);
+        if (step.length === 0) break;
+        count += step.length;
+        after = step.at(-1)!;
+      }
+      await queue.add(() => {
+        index.empty(last);
+        keys.trim();
+        database.run("DELETE FROM meta WHERE name = 'clearing_to'");
+      }, ALONE);
+    } finally {
+      resume();
     }
-    await queue.add(() => {
-      index.empty(last);
-      keys.trim();
-      database.run("DELETE FROM meta WHERE name = 'clearing_to'");
-    }, ALONE);
     return count;
   }
 
