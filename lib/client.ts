@@ -13,7 +13,8 @@ import { openIdentity } from "./identity/identity.ts";
 import { KnownPeers } from "./identity/known_peers.ts";
 import { Profile } from "./identity/profile.ts";
 import { profileDirectory } from "./identity/profile_directory.ts";
-import { Node, type NodeSecurity, systemEnvironment } from "./node.ts";
+import { Node, type NodeHistory, type NodeSecurity, systemEnvironment } from "./node.ts";
+import { openHistory } from "./open_history.ts";
 import { aborted } from "./ui/ending.ts";
 import { Output } from "./ui/output.ts";
 import type { TerminalInterfaceOptions } from "./ui/terminal.ts";
@@ -108,9 +109,10 @@ async function chat(settings: Settings, version: string): Promise<number> {
   let writeLog: (line: string) => void = writeToStderr;
   const log = lazyLog({ level: settings.logLevel, write: (line) => writeLog(line) });
   for (const oddity of oddities(settings)) log.warn(oddity);
-  await using opened = await openSecurity(settings, log);
+  await using opened = await openProfile(settings, log);
+  const { history } = opened;
   // Only a compiled program gets here with an older runtime: the one that it was compiled with.
-  const security = canSecureStreams(Deno.version.deno) ? opened : undefined;
+  const security = canSecureStreams(Deno.version.deno) ? opened.security : undefined;
   if (security === undefined) {
     log.warn(
       `This program was compiled with Deno ${Deno.version.deno}, which cannot encrypt: all ` +
@@ -118,7 +120,7 @@ async function chat(settings: Settings, version: string): Promise<number> {
     );
   }
   await using node = await Node.start(
-    { ...settings, security },
+    { ...settings, security, history },
     { ...systemEnvironment, log },
   );
   const common = { clock: systemClock, node, version, stop, interrupt, ...settings };
@@ -167,21 +169,21 @@ async function converse(conversation: Conversation): Promise<number> {
 }
 
 /** Opens the profile, which no other process may use meanwhile, and what it holds. */
-async function openSecurity(
+async function openProfile(
   settings: Settings,
   log: Log,
-): Promise<NodeSecurity & AsyncDisposable> {
+): Promise<AsyncDisposable & { readonly security: NodeSecurity; readonly history: NodeHistory }> {
   const env = (name: string) => Deno.env.get(name);
   const directory = profileDirectory({ ...settings, env, os: Deno.build.os });
   await using parts = new AsyncDisposableStack();
   parts.use(await Profile.open({ directory, log }));
   const identity = await openIdentity(directory, systemRandom);
   const knownPeers = parts.use(await KnownPeers.open({ directory, clock: systemClock, log }));
+  const history = parts.use(await openHistory({ settings, directory, clock: systemClock, log }));
   const opened = parts.move();
   return {
-    identity,
-    knownPeers,
-    plaintext: settings.plaintext,
+    security: { identity, knownPeers, plaintext: settings.plaintext },
+    history,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

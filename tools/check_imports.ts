@@ -58,6 +58,11 @@ const SINGLE: Readonly<Record<string, string>> = {
   passphrase: "client",
   node: "node",
   node_options: "node",
+  node_discovery: "node",
+  node_incoming: "node",
+  node_messages: "node",
+  node_sessions: "node",
+  open_history: "client",
   errors: "errors",
   logging: "logging",
 };

@@ -48,6 +48,22 @@ export interface Configuration {
   readonly security: {
     readonly plaintext: PlainText;
   };
+  /** `[history]` */
+  readonly history: {
+    /** Whether what was said is kept. */
+    readonly enabled: boolean;
+    /** Days after which messages are deleted; 0 for never. */
+    readonly keepDays: number;
+    /** Megabytes (of 1,000,000 bytes) that the file may take; 0 for any number. */
+    readonly maxMegabytes: number;
+  };
+  /** `[outbox]` */
+  readonly outbox: {
+    /** Days after which a message that nobody has taken is given up; 0 for never. */
+    readonly expireDays: number;
+    /** Whether messages wait for peers, too, that never confirm them. */
+    readonly queuePlain: boolean;
+  };
   /** `[limits]` */
   readonly limits: {
     /** Longest content of a message, in bytes of UTF-8. */
@@ -68,5 +84,7 @@ export const DEFAULT_CONFIGURATION: Configuration = {
     interfaces: [],
   },
   security: { plaintext: "allow" },
+  history: { enabled: true, keepDays: 0, maxMegabytes: 0 },
+  outbox: { expireDays: 30, queuePlain: false },
   limits: { maxContentBytes: DEFAULT_MAX_CONTENT_BYTES },
 };

@@ -43,6 +43,22 @@ interfaces = []
 # "receive" them, or "deny" them. Peers that encrypt never get any, whatever stands here.
 plaintext = "allow"
 
+[history]
+# Whether what was said is kept, on this machine only. With false only what is still to be delivered
+# is, and the ids of what has come, so that nothing comes twice.
+enabled = true
+# After how many days messages are deleted, 0 to 36500; with 0 they are kept.
+keep_days = 0
+# How much of the disk they may take, in MB, 0 to 1000000, the oldest going first; with 0 any.
+max_mb = 0
+
+[outbox]
+# After how many days a message that nobody has taken is given up, 0 to 36500; with 0 never.
+expire_days = 30
+# Whether messages wait for peers of protocol version 1, too. Those confirm nothing: what they were
+# just taking when something broke is sent again.
+queue_plain = false
+
 [limits]
 # Longest content of a message in bytes of UTF-8, 1024 to ${MAX_CONTENT_BYTES}.
 max_content_bytes = 65536

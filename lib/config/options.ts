@@ -22,6 +22,8 @@ export interface RunOptions extends ProfileOptions {
   readonly interfaces?: readonly string[];
   /** Whether to talk JSON lines instead of text. */
   readonly json: boolean;
+  /** Whether messages wait for version 1 peers, too. */
+  readonly queuePlain?: boolean;
   readonly logLevel?: LogLevel;
 }
 
@@ -54,12 +56,17 @@ export function parseOptions(args: readonly string[]): Options {
         : "there are only options, --help lists them"),
   );
   if (text !== undefined) return { kind: "help", text };
-  const { version, generateConfig, interface: interfaces, json, ...rest } = program.opts();
+  const { version, generateConfig, interface: interfaces, json, ...rest } = program
+    .opts();
   if (version) return { kind: "version" };
   if (generateConfig !== undefined) return { kind: "generate-config", path: generateConfig };
   return {
     kind: "run",
-    options: { ...rest, interfaces: interfaces && [...new Set(interfaces)], json: json ?? false },
+    options: {
+      ...rest,
+      interfaces: interfaces && [...new Set(interfaces)],
+      json: json ?? false,
+    },
   };
 }
 
@@ -125,6 +132,7 @@ function define() {
         syntax.checked(address.long!, text, rules.ipv4),
       ]),
     )
+    .option("--queue-plain", "let messages wait for peers that never confirm them, too")
     .option("--json", "talk JSON lines on standard input and output")
     .addOption(
       add("--log-level <level>", `what to log: ${LOG_LEVELS.join(", ")}`, rules.oneOf(LOG_LEVELS)),

@@ -63,6 +63,18 @@ export const port = wholeNumber(0, 65535, " (with 0 the system chooses)");
 
 export const contentBytes = wholeNumber(1024, MAX_CONTENT_BYTES, " (bytes)");
 
+/** More days than a person has use for are a slip of the pen. */
+const MAX_DAYS = 36_500;
+
+export const days = wholeNumber(0, MAX_DAYS, " (days; 0 stands for no limit)");
+
+export const megabytes = wholeNumber(0, 1_000_000, " (MB; 0 stands for no limit)");
+
+export const flag: Rule<boolean> = {
+  allowed: "true or false",
+  accepts: (value): value is boolean => typeof value === "boolean",
+};
+
 export const nickname: Rule<string> = {
   allowed: `a text of 1 to ${MAX_NICKNAME_BYTES} bytes of UTF-8 without control characters`,
   accepts: isNickname,

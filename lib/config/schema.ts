@@ -14,6 +14,8 @@ export const SCHEMA = {
     interfaces: rules.interfaces,
   },
   security: { plaintext: rules.plaintext },
+  history: { enabled: rules.flag, keep_days: rules.days, max_mb: rules.megabytes },
+  outbox: { expire_days: rules.days, queue_plain: rules.flag },
   limits: { max_content_bytes: rules.contentBytes },
 } as const;
 
@@ -41,7 +43,7 @@ export function qualifiedKeys(): string[] {
 
 /** Fills in the defaults. */
 export function toConfiguration(values: Values): Configuration {
-  const { network, discovery, peer, security, limits } = values;
+  const { network, discovery, peer, security, history, outbox, limits } = values;
   const defaults = DEFAULT_CONFIGURATION;
   return {
     network: {
@@ -62,6 +64,15 @@ export function toConfiguration(values: Values): Configuration {
       interfaces: peer.interfaces ?? defaults.peer.interfaces,
     },
     security: { plaintext: security.plaintext ?? defaults.security.plaintext },
+    history: {
+      enabled: history.enabled ?? defaults.history.enabled,
+      keepDays: history.keep_days ?? defaults.history.keepDays,
+      maxMegabytes: history.max_mb ?? defaults.history.maxMegabytes,
+    },
+    outbox: {
+      expireDays: outbox.expire_days ?? defaults.outbox.expireDays,
+      queuePlain: outbox.queue_plain ?? defaults.outbox.queuePlain,
+    },
     limits: { maxContentBytes: limits.max_content_bytes ?? defaults.limits.maxContentBytes },
   };
 }

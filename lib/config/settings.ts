@@ -35,6 +35,16 @@ export interface Settings extends ProfileSettings {
   /** Silence towards the bootstrap server after which a peer counts as gone. */
   readonly bootstrapPeerTimeoutMs: number;
   readonly plaintext: PlainText;
+  /** Whether what was said is kept. */
+  readonly keepHistory: boolean;
+  /** Infinity keeps messages of any age. */
+  readonly keepDays: number;
+  /** Infinity keeps any number of them. */
+  readonly maxMegabytes: number;
+  /** Infinity gives no message up. */
+  readonly expireDays: number;
+  /** Whether messages wait for version 1 peers, too. */
+  readonly queuePlain: boolean;
   /** Longest content of a message, in bytes of UTF-8. */
   readonly maxContentBytes: number;
 }
@@ -50,7 +60,7 @@ export function resolveSettings(
   configuration: Configuration,
   env: (name: string) => string | undefined,
 ): Settings {
-  const { network, discovery, peer, security, limits } = configuration;
+  const { network, discovery, peer, security, history, outbox, limits } = configuration;
   const nickname = options.nickname ?? peer.nickname ?? systemNickname(env, "start", "nickname");
   return {
     nickname,
@@ -66,6 +76,11 @@ export function resolveSettings(
     heartbeatIntervalMs: discovery.heartbeatIntervalSecs * 1000,
     bootstrapPeerTimeoutMs: discovery.peerTimeoutSecs * 1000,
     plaintext: security.plaintext,
+    keepHistory: history.enabled,
+    keepDays: history.keepDays || Infinity,
+    maxMegabytes: history.maxMegabytes || Infinity,
+    expireDays: outbox.expireDays || Infinity,
+    queuePlain: options.queuePlain ?? outbox.queuePlain,
     maxContentBytes: limits.maxContentBytes,
   };
 }

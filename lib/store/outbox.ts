@@ -8,7 +8,6 @@ import {
   contentBytes,
   contentValue,
   MESSAGE_COLUMNS,
-  MESSAGE_TABLES,
   messageOf,
   type OutgoingMessage,
   type OutgoingState,
@@ -25,6 +24,14 @@ export const MAX_PAGE = 1_000;
 const PENDING_BYTES = 2 ** 20;
 /** Longest reason that is kept, in UTF-16 units. */
 const MAX_REASON = 500;
+
+/**
+ * The tables of messages with the index to go by. SQLite has no statistics here, and would at times
+ * rather look through everything that was ever said to a contact.
+ */
+function tablesBy(index: "pending" | "outbox" | "outgoing"): string {
+  return `message m INDEXED BY message_${index} CROSS JOIN contact c ON c.key = m.contact`;
+}
 
 /** What the outbox needs of the store. */
 export interface OutboxParts {
@@ -62,7 +69,10 @@ export class Outbox {
   #insert(message: OutgoingMessage, id: MessageId, contact: number): number {
     const { database, keys, clock, keepHistory } = this.parts;
     const bytes = messageIdBytes(id);
-    const taken = database.get("SELECT 1 FROM message WHERE id = ? AND state > 0", bytes);
+    const taken = database.get(
+      "SELECT 1 FROM message INDEXED BY message_outgoing WHERE id = ? AND state > 0",
+      bytes,
+    );
     if (taken !== undefined) {
       throw new InvalidInputError(`Cannot send message ${id}: there is one with this id already`);
     }
@@ -136,7 +146,7 @@ export class Outbox {
     const { database, queue } = this.parts;
     return queue.add(() => {
       const row = database.get<{ state: number }>(
-        "SELECT state FROM message WHERE id = ? AND state > 0",
+        "SELECT state FROM message INDEXED BY message_outgoing WHERE id = ? AND state > 0",
         messageIdBytes(id),
       );
       const state = row && stateOf(row.state);
@@ -156,7 +166,7 @@ export class Outbox {
     const { database, keys, queue } = this.parts;
     return queue.add(() => {
       const rows = database.all(
-        `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES}
+        `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("outbox")}
          WHERE m.state IN (1, 4) AND m.state = 1 AND m.key <= ? AND m.stored_at < ?
          ORDER BY m.key LIMIT ${MAX_PAGE}`,
         keys.boundBefore(before),
@@ -190,7 +200,7 @@ export class Outbox {
     const most = Math.min(limit, MAX_PAGE);
     // The lengths first: a thousand messages may be as many times 64 KiB.
     const sizes = database.all<{ key: number; size: number }>(
-      `SELECT key, octet_length(content) AS size FROM message
+      `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_pending
        WHERE state = 1 AND contact = ? AND key > ? ORDER BY key LIMIT ?`,
       key,
       after,
@@ -201,7 +211,7 @@ export class Outbox {
     const last = sizes.at(fit < 0 ? -1 : fit - 1)?.key;
     if (last === undefined) return [];
     return database.all(
-      `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES}
+      `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("pending")}
        WHERE m.state = 1 AND m.contact = ? AND m.key > ? AND m.key <= ? ORDER BY m.key`,
       key,
       after,
@@ -220,7 +230,7 @@ export class Outbox {
     const found: Contact[] = [];
     for (let key = after; found.length < MAX_PAGE;) {
       const row = database.get<{ contact: number }>(
-        "SELECT contact FROM message WHERE state = 1 AND contact > ? ORDER BY contact LIMIT 1",
+        "SELECT contact FROM message INDEXED BY message_pending WHERE state = 1 AND contact > ? ORDER BY contact LIMIT 1",
         key,
       );
       if (row === undefined) break;
@@ -237,11 +247,11 @@ export class Outbox {
     const { database, contacts } = this.parts;
     if (contact === undefined) {
       return database.get<{ count: number }>(
-        "SELECT count(*) AS count FROM message WHERE state IN (1, 4) AND state = 1",
+        "SELECT count(*) AS count FROM message INDEXED BY message_outbox WHERE state IN (1, 4) AND state = 1",
       )!.count;
     }
     return database.get<{ count: number }>(
-      "SELECT count(*) AS count FROM message WHERE state = 1 AND contact = ?",
+      "SELECT count(*) AS count FROM message INDEXED BY message_pending WHERE state = 1 AND contact = ?",
       contacts.find(contact)?.key ?? 0,
     )!.count;
   }
@@ -257,7 +267,7 @@ export class Outbox {
     { after = 0, limit = 100 }: { after?: number; limit?: number } = {},
   ): StoredMessage[] {
     return this.parts.database.all(
-      `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES}
+      `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("outbox")}
        WHERE m.state IN (1, 4) AND m.state = ? AND m.key > ? ORDER BY m.key LIMIT ?`,
       STATE[state],
       after,
@@ -268,7 +278,7 @@ export class Outbox {
   /** The outgoing message with this id, or `undefined`. */
   find(id: MessageId): StoredMessage | undefined {
     const row = this.parts.database.get(
-      `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES} WHERE m.id = ? AND m.state > 0`,
+      `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("outgoing")} WHERE m.id = ? AND m.state > 0`,
       messageIdBytes(id),
     );
     return row && messageOf(row);

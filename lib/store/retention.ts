@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { ContactName, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
-import type { SearchIndex } from "./search_index.ts";
+import { ALONE, type SearchIndex } from "./search_index.ts";
 import { storeProblem } from "./store_error.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
@@ -25,10 +25,16 @@ export interface RetentionLimits {
   readonly signal?: AbortSignal;
 }
 
-/** Messages in one step. Taking one out of the search index costs as much as ten of the rest. */
-const STEP_ROWS = 200;
-/** Messages in one step where the whole index goes. */
-const BULK_ROWS = 2_000;
+/** Messages in one step: taking one out of a large search index takes a millisecond. */
+const STEP_ROWS = 20;
+/** Messages in one step where they need not be taken out of the index. */
+const BULK_ROWS = 1_000;
+/**
+ * Taking a message out of the index of a million costs as much as making the index anew for so
+ * many: from this share of all messages on it is made anew, in the background.
+ */
+const REBUILD_SHARE = 150;
+const MIN_REBUILD = 1_000;
 /** Pages in one step. */
 const STEP_PAGES = 512;
 const CHECKPOINT_TRIES = 20;
@@ -65,13 +71,9 @@ export class Retention {
       const key = contacts.find(contact)?.key;
       if (key === undefined) return 0;
       const last = keys.last;
-      for (let after = 0;;) {
-        signal?.throwIfAborted();
-        const step = await queue.add(() => this.#clearStep(after, last, key), STEP_ROWS);
-        if (step.length === 0) break;
-        count += step.length;
-        after = step.at(-1)!;
-      }
+      count = await this.#sweep((after, limit) => this.#keysOf(key, after, last, limit), {
+        signal,
+      });
       await queue.add(() => keys.trim());
     }
     await this.#shrink(0, signal);
@@ -98,19 +100,17 @@ export class Retention {
   async prune({ before, maxBytes, signal }: RetentionLimits): Promise<number> {
     const { keys, queue } = this.parts;
     let count = 0;
-    for (let after = 0; before !== undefined;) {
-      signal?.throwIfAborted();
-      const step = await queue.add(() => this.#pruneStep(after, before), STEP_ROWS);
-      if (step.length === 0) break;
-      count += step.length;
-      after = step.at(-1)!;
+    if (before !== undefined) {
+      const bound = keys.boundBefore(before);
+      const old = (after: number, limit: number) => this.#oldest(after, limit, bound, before);
+      count += await this.#sweep(old, { signal });
     }
-    for (let after = 0; maxBytes !== undefined && this.#usedBytes() > maxBytes;) {
-      signal?.throwIfAborted();
-      const step = await queue.add(() => this.#pruneStep(after), STEP_ROWS);
-      if (step.length === 0) break;
-      count += step.length;
-      after = step.at(-1)!;
+    if (maxBytes !== undefined) {
+      const isEnough = () => this.#usedBytes() <= maxBytes;
+      count += await this.#sweep((after, limit) => this.#oldest(after, limit), {
+        isEnough,
+        signal,
+      });
     }
     if (count > 0) await queue.add(() => keys.trim());
     if (maxBytes !== undefined && await this.#shrink(maxBytes, signal)) {
@@ -153,35 +153,81 @@ export class Retention {
       index.empty(last);
       keys.trim();
       database.run("DELETE FROM meta WHERE name = 'clearing_to'");
-    });
+    }, ALONE);
     return count;
   }
 
-  #clearStep(after: number, last: number, contact: number): number[] {
-    const keys = this.parts.database.all<{ key: number }>(
+  /**
+   * Deletes in steps what `next` finds: keys above the first argument in order, at most as many as
+   * the second one says.
+   */
+  async #sweep(
+    next: (after: number, limit: number) => number[],
+    { isEnough, signal }: { isEnough?: () => boolean; signal?: AbortSignal },
+  ): Promise<number> {
+    const { index, queue } = this.parts;
+    const many = this.#manyRows();
+    let count = 0;
+    let resume: (() => void) | undefined;
+    try {
+      for (let after = 0; isEnough?.() !== true;) {
+        signal?.throwIfAborted();
+        const isBulk = count >= many ||
+          isEnough === undefined && count === 0 && next(0, many).length === many;
+        if (isBulk && resume === undefined) {
+          resume = index.pause();
+          await queue.add(() => index.empty(0), ALONE);
+        }
+        const limit = resume === undefined ? STEP_ROWS : BULK_ROWS;
+        const step = await queue.add(() => {
+          const keys = next(after, limit);
+          index.remove(keys);
+          this.#drop(keys);
+          return keys;
+        }, ALONE);
+        if (step.length === 0) break;
+        count += step.length;
+        after = step.at(-1)!;
+      }
+    } finally {
+      resume?.();
+    }
+    return count;
+  }
+
+  /** So many messages that the index had better be made anew without them. */
+  #manyRows(): number {
+    const { all } = this.parts.database.get<{ all: number | null }>(
+      `SELECT (SELECT max(key) FROM message) - (SELECT min(key) FROM message) AS "all"`,
+    )!;
+    return Math.max(MIN_REBUILD, Math.floor((all ?? 0) / REBUILD_SHARE));
+  }
+
+  #keysOf(contact: number, after: number, last: number, limit: number): number[] {
+    return this.parts.database.all<{ key: number }>(
       `SELECT key FROM message
-       WHERE contact = ? AND kept = 1 AND key > ? AND key <= ? ORDER BY key LIMIT ${STEP_ROWS}`,
+       WHERE contact = ? AND kept = 1 AND key > ? AND key <= ? ORDER BY key LIMIT ?`,
       contact,
       after,
       last,
+      limit,
     ).map(({ key }) => key);
-    this.parts.index.remove(keys);
-    this.#drop(keys);
-    return keys;
   }
 
-  #pruneStep(after: number, before?: number): number[] {
-    const { database, index, keys } = this.parts;
-    const rows = database.all<{ key: number }>(
+  #oldest(
+    after: number,
+    limit: number,
+    bound = Number.MAX_SAFE_INTEGER,
+    before = Number.MAX_SAFE_INTEGER,
+  ): number[] {
+    return this.parts.database.all<{ key: number }>(
       `SELECT key FROM message
-       WHERE key > ? AND key <= ? AND state <> 1 AND stored_at < ? ORDER BY key LIMIT ${STEP_ROWS}`,
+       WHERE key > ? AND key <= ? AND state <> 1 AND stored_at < ? ORDER BY key LIMIT ?`,
       after,
-      before === undefined ? Number.MAX_SAFE_INTEGER : keys.boundBefore(before),
-      before ?? Number.MAX_SAFE_INTEGER,
+      bound,
+      before,
+      limit,
     ).map(({ key }) => key);
-    index.remove(rows);
-    this.#drop(rows);
-    return rows;
   }
 
   #keptKeys(after: number, last: number, limit: number): number[] {

@@ -38,7 +38,7 @@ export function searchMessages(
   const end = before === undefined ? olderThan : Math.min(olderThan, keys.boundBefore(before) + 1);
   const rows = database.all(
     `SELECT ${MESSAGE_COLUMNS} FROM search s CROSS JOIN ${MESSAGE_TABLES}
-     WHERE s.search MATCH ? AND s.rowid < ? AND m.key = s.rowid AND m.kept = 1 AND m.stored_at < ?
+     WHERE s.search MATCH ? AND s.rowid < CAST(? AS INTEGER) AND m.key = s.rowid AND m.kept = 1 AND m.stored_at < ?
      ORDER BY s.rowid DESC LIMIT ?`,
     searchExpression(terms, authors),
     end,

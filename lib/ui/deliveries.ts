@@ -40,6 +40,7 @@ export class Deliveries {
   readonly #options: DeliveriesOptions;
   readonly #arrived: BoundedNotices;
   readonly #waiting: BoundedNotices;
+  readonly #timed = new Set<Posted>();
   #isClosed = false;
 
   constructor(options: DeliveriesOptions) {
@@ -61,7 +62,9 @@ export class Deliveries {
     posted.label = label;
     if (posted.isOver || this.#isClosed) return;
     if (posted.state === "pending") posted.state = state;
+    this.#timed.add(posted);
     posted.cancel = this.#options.clock.after(MOMENT_MS, () => {
+      this.#timed.delete(posted);
       const away = isAway(this.#options.node, contact);
       posted.isTold = true;
       this.#waiting.add(interimText(label, posted.state, away, this.#options.style));
@@ -85,6 +88,7 @@ export class Deliveries {
   /** Says no more than what has become of messages. */
   close(): void {
     this.#isClosed = true;
+    for (const { cancel } of this.#timed) cancel();
     this.#arrived.close();
     this.#waiting.close();
   }
@@ -95,6 +99,7 @@ export class Deliveries {
     if (posted !== undefined) {
       posted.isOver = true;
       posted.cancel();
+      this.#timed.delete(posted);
     }
     if (isLate && event.state !== "failed") this.#arrived.add(text);
     else this.#options.print(text);

@@ -67,7 +67,7 @@ export function interimText(label: string, state: DeliveryState, away: boolean, 
   return style.dim(
     away
       ? `… ${name} is away: kept until it is back`
-      : `… kept for ${name}, sent as soon as it can`,
+      : `… not sent to ${name} yet; it is tried again by itself`,
   );
 }
 

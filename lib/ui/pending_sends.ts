@@ -1,6 +1,9 @@
-/** UTF-16 units, and messages, that may wait for the disk: what it takes in a second or so. */
-const MAX_LENGTH = 8 * 1024 * 1024;
-const MAX_COUNT = 10_000;
+/**
+ * UTF-16 units, and messages, that may wait for the disk: two transactions' worth. What is read
+ * further ahead costs more time to keep than to send.
+ */
+const MAX_LENGTH = 4 * 1024 * 1024;
+const MAX_COUNT = 4000;
 
 /**
  * Messages, and other commands, that were handed to the node and are not accepted or answered yet.
@@ -26,7 +29,7 @@ export class PendingSends {
   add(length: number, outcome: Promise<void>): void {
     this.#count++;
     this.#length += length;
-    void outcome.finally(() => {
+    void outcome.then(() => {
       this.#count--;
       this.#length -= length;
       if (this.#hasRoom()) {

@@ -38,6 +38,7 @@ Deno.test("every option reaches the run", () => {
     port: 5000,
     interfaces: ["127.0.0.1", "10.0.0.1"],
     json: true,
+    queuePlain: true,
     logLevel: "debug",
   };
   assert.deepEqual(
@@ -45,7 +46,7 @@ Deno.test("every option reaches the run", () => {
       ...["--nickname", "alice", "--config", "p.toml", "--mode", "both"],
       ...["--bootstrap-server", "wss://chat.example/x", "--port", "5000", "--json"],
       ...["--interface", "127.0.0.1", "--interface", "10.0.0.1", "--interface", "127.0.0.1"],
-      ...["--log-level", "debug", "--profile", "work", "--data-dir", "/data"],
+      ...["--log-level", "debug", "--profile", "work", "--data-dir", "/data", "--queue-plain"],
     ),
     expected,
   );

@@ -49,6 +49,8 @@ Deno.test("every key reaches the configuration", async () => {
       interfaces: ["127.0.0.1", "10.0.0.1"],
     },
     security: { plaintext: "receive" },
+    history: { enabled: false, keepDays: 365, maxMegabytes: 100 },
+    outbox: { expireDays: 7, queuePlain: true },
     limits: { maxContentBytes: 1024 },
   };
   const text = `[network]
@@ -66,6 +68,13 @@ port = 65535
 interfaces = ["127.0.0.1", "10.0.0.1"]
 [security]
 plaintext = "receive"
+[history]
+enabled = false
+keep_days = 365
+max_mb = 100
+[outbox]
+expire_days = 7
+queue_plain = true
 [limits]
 max_content_bytes = 1024
 `;
@@ -249,7 +258,7 @@ for (const [text, place, written] of FORMS) {
   });
 }
 
-const sections = "network, discovery, peer, security, limits";
+const sections = "network, discovery, peer, security, history, outbox, limits";
 const UNKNOWN: readonly (readonly [text: string, line: string])[] = [
   ['[network]\nmodes = "local"', ':2:1: unknown key network.modes = "local"; did you mean mode?'],
   [

@@ -23,6 +23,8 @@ const FILE: Configuration = {
     interfaces: ["10.0.0.1", "10.0.0.2", "10.0.0.1"],
   },
   security: { plaintext: "deny" },
+  history: { enabled: false, keepDays: 6, maxMegabytes: 7 },
+  outbox: { expireDays: 8, queuePlain: true },
   limits: { maxContentBytes: 2000 },
 };
 
@@ -47,6 +49,11 @@ Deno.test("without options and file the defaults hold", () => {
     heartbeatIntervalMs: 10_000,
     bootstrapPeerTimeoutMs: 30_000,
     plaintext: "allow",
+    keepHistory: true,
+    keepDays: Infinity,
+    maxMegabytes: Infinity,
+    expireDays: 30,
+    queuePlain: false,
     maxContentBytes: 65_536,
   };
   const settings = resolveSettings({ json: false }, DEFAULT_CONFIGURATION, env({ USER: "alice" }));
@@ -69,6 +76,11 @@ Deno.test("the file goes before the defaults", () => {
     heartbeatIntervalMs: 1000,
     bootstrapPeerTimeoutMs: 2000,
     plaintext: "deny",
+    keepHistory: false,
+    keepDays: 6,
+    maxMegabytes: 7,
+    expireDays: 8,
+    queuePlain: true,
     maxContentBytes: 2000,
   });
 });

@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import type { Clock } from "./base/clock.ts";
+import type { Log } from "./base/log.ts";
+import type { Settings } from "./config/settings.ts";
+import type { NodeHistory } from "./node_options.ts";
+import { HISTORY_FILE } from "./store/schema.ts";
+import { StoreError } from "./store/store_error.ts";
+
+/** What {@linkcode openHistory} works with. */
+export interface OpenHistoryOptions {
+  readonly settings: Pick<
+    Settings,
+    "keepHistory" | "keepDays" | "maxMegabytes" | "expireDays" | "queuePlain"
+  >;
+  /** The profile's directory, which no other process uses. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Opens what earlier runs have kept. Where that fails, the file stays as it is, and this run keeps
+ * what is said in memory: the user is told, and can go on talking.
+ */
+export async function openHistory(
+  { settings, directory, clock, log }: OpenHistoryOptions,
+): Promise<NodeHistory & AsyncDisposable> {
+  const { Store } = await import("./store/store.ts");
+  const { keepHistory } = settings;
+  const path = join(directory, HISTORY_FILE);
+  const open = async () => {
+    try {
+      return await Store.open({ path, clock, log, keepHistory });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      log.warn(`${error.message}. Until then messages are kept only while this program runs`);
+      return await Store.open({ path: undefined, clock, log, keepHistory });
+    }
+  };
+  const store = await open();
+  return { ...settings, store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+}

@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { parseSearch } from "../../lib/store/search_query.ts";
+import { bob, carol, contents, StoreFixture } from "./fixtures.ts";
+
+const DAY = 86_400_000;
+
+/** How often a text is anywhere in the files, as it was written or in lower case. */
+async function traces(fixture: StoreFixture, ...texts: string[]): Promise<number> {
+  let count = 0;
+  for await (const { name } of Deno.readDir(fixture.directory)) {
+    const bytes = await Deno.readFile(`${fixture.directory}/${name}`);
+    const content = new TextDecoder("latin1").decode(bytes).toLowerCase();
+    for (const text of texts) count += content.split(text.toLowerCase()).length - 1;
+  }
+  return count;
+}
+
+Deno.test("clearing the history leaves no byte of it in the files", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const texts = Array.from({ length: 3_000 }, (_, at) => `ordinary words number ${at}`);
+  texts[5] = "the Xylophonequartet plays";
+  texts[1500] = "Zugzwangkomitee " + "filling ".repeat(2_000);
+  texts[2999] = "at last Quizmasterjudo";
+  await Promise.all(texts.map((text) => store.inbox.receive(fixture.incoming(text))));
+  const secrets = ["xylophoneq", "zugzwangk", "quizmasterj"];
+  assert.equal((await store.search(parseSearch("xylophonequartet"))).length, 1);
+  assert.ok(await traces(fixture, ...secrets) > 3);
+  assert.equal(await store.clear(), 3_000);
+  assert.equal(await traces(fixture, ...secrets), 0);
+  assert.deepEqual(await store.search(parseSearch("ordinary")), []);
+  const { size } = await Deno.stat(fixture.path);
+  // What is left are the ids that were received.
+  assert.ok(size < 250_000, `${size} bytes are left`);
+});
+
+for (const [share, count] of [["small", 30], ["large", 1_500]] as const) {
+  Deno.test(`clearing a ${share} conversation leaves no byte of it, and all of others`, async () => {
+    await using fixture = await StoreFixture.make();
+    await using store = await fixture.open();
+    const writes: Promise<unknown>[] = [];
+    for (let at = 0; at < count; at++) {
+      writes.push(store.inbox.receive(fixture.incoming(`Xylophone${at} at the Zugzwangkomitee`)));
+      const contact = carol;
+      writes.push(store.inbox.receive(fixture.incoming(`walk number ${at}`, { contact })));
+    }
+    await Promise.all(writes);
+    assert.equal((await store.search(parseSearch("xylophone*"))).length, 20);
+    assert.equal(await store.clear(bob), count);
+    assert.equal(await traces(fixture, "xylophone", "zugzwang"), 0);
+    assert.equal(store.history({ count: 1_000 }).length, Math.min(1_000, count));
+    assert.equal(
+      (await store.search(parseSearch("walk"), { limit: 200 })).length,
+      Math.min(200, count),
+    );
+    assert.deepEqual(await store.search(parseSearch("xylophone*")), []);
+    assert.deepEqual(await store.clear({ nickname: "nobody" }), 0);
+  });
+}
+
+Deno.test("clearing leaves what is pending to be delivered, out of sight", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const message = fixture.outgoing("Xylophone, please");
+  await store.outbox.enqueue(message);
+  await store.inbox.receive(fixture.incoming("hello"));
+  await store.search(parseSearch("xylophone"));
+  await store.clear();
+  assert.deepEqual(store.history({ count: 10 }), []);
+  assert.deepEqual(await store.search(parseSearch("xylophone")), []);
+  assert.deepEqual(contents(store.outbox.pending(bob)), ["Xylophone, please"]);
+  assert.equal(store.outbox.list("pending").length, 1);
+  await store.outbox.delivered(bob, [message.id]);
+  assert.equal(store.outbox.find(message.id), undefined);
+  await store.clear();
+  assert.equal(await traces(fixture, "xylophone"), 0);
+});
+
+Deno.test("clearing is ended at the next start where a crash ended it", async () => {
+  await using fixture = await StoreFixture.make();
+  {
+    const store = await fixture.open();
+    const writes = Array.from({ length: 2_500 }, (_, at) => fixture.incoming(`word ${at}`));
+    await Promise.all(writes.map((message) => store.inbox.receive(message)));
+    const first = store.clear();
+    await store.probe();
+    await store[Symbol.asyncDispose]();
+    await assert.rejects(first);
+  }
+  await using store = await fixture.open();
+  while (store.history({ count: 1 }).length > 0) await store.probe();
+  assert.deepEqual(await store.search(parseSearch("word")), []);
+});
+
+Deno.test("pruning takes the oldest first, and nothing that is pending", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  await store.outbox.enqueue(fixture.outgoing("old, but pending"));
+  for (let day = 0; day < 10; day++) {
+    for (let at = 0; at < 3; at++) await store.inbox.receive(fixture.incoming(`day ${day}`));
+    fixture.clock.jump(DAY);
+  }
+  await store.search(parseSearch("day"));
+  assert.equal(await store.prune({ before: fixture.clock.now() - 3 * DAY }), 21);
+  const left = contents(store.history({ count: 100 }));
+  assert.deepEqual([...new Set(left)], ["old, but pending", "day 7", "day 8", "day 9"]);
+  assert.equal((await store.search(parseSearch("day"))).length, 9);
+  assert.equal(await store.prune({}), 0);
+});
+
+Deno.test("pruning makes the file as small as it shall be", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const text = (at: number) => `${at} ` + `word${at % 100} `.repeat(100);
+  for (let at = 0; at < 4_000; at += 500) {
+    const batch = Array.from({ length: 500 }, (_, add) => fixture.incoming(text(at + add)));
+    await Promise.all(batch.map((message) => store.inbox.receive(message)));
+  }
+  await store.search(parseSearch("word1"));
+  assert.ok((await Deno.stat(fixture.path)).size > 2_000_000);
+  const count = await store.prune({ maxBytes: 1_500_000 });
+  assert.ok(count > 1_000 && count < 4_000, `${count} are gone`);
+  const { size } = await Deno.stat(fixture.path);
+  assert.ok(size <= 1_500_000, `${size} bytes`);
+  const left = store.history({ count: 1_000 });
+  assert.equal(left.at(-1)!.content, text(3_999));
+  const hits = await store.search(parseSearch("word99"), { limit: 200 });
+  assert.equal(hits.length, Math.ceil((4_000 - count) / 100));
+});
