@@ -38,9 +38,10 @@ function start({ away = false, nickname = "bob" } = {}) {
         const to = { contact, label: nickname, trust: "known" } as const;
         return Promise.resolve({ messageId, to, state });
       });
-      return (state: DeliveryState, reason?: string, tag = given) => {
+      const becomes = (state: DeliveryState, reason?: string, tag = given) => {
         deliveries.take({ type: "delivery", messageId, to: contact, content, state, reason, tag });
       };
+      return Object.assign(becomes, { tag: given });
     },
   };
 }
@@ -127,11 +128,11 @@ Deno.test("of messages of other runs and interfaces only the end is told, and wh
   const other = start();
   const becomes = await other.send("hi", "sent");
   const mine = await send("mine", "sent");
-  for (const tag of [undefined, {}, "x"]) {
+  for (const tag of [{}, "x", becomes.tag]) {
     shown.length = 0;
-    for (const state of ["pending", "sent", "pending"] as const) mine(state, undefined, tag ?? {});
+    for (const state of ["pending", "sent", "pending"] as const) mine(state, undefined, tag);
     assert.deepEqual(shown, []);
-    mine("delivered", undefined, tag ?? {});
+    mine("delivered", undefined, tag);
     assert.deepEqual(shown, ['✓ delivered to bob: "mine"']);
   }
   becomes("delivered");

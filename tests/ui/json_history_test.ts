@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Node } from "../../lib/node.ts";
 import { runJsonInterface } from "../../lib/ui/json.ts";
+import { JsonTag } from "../../lib/ui/json_event.ts";
 import { isMessageId } from "../../lib/wire/message_id.ts";
 import { Listening } from "../node/fixtures.ts";
 import { SecureWorld } from "../node/secure_world.ts";
@@ -99,7 +100,7 @@ Deno.test("every state of a message comes with its id, the recipient's and the r
 Deno.test("messages of other interfaces at the node come without a reference", async () => {
   await using secure = new SecureWorld();
   const { node, id, events } = await start(secure);
-  const { messageId } = await node.post("bob", "by another way", { owner: {}, ref: 1 });
+  const { messageId } = await node.post("bob", "by another way", new JsonTag({}, "elsewhere", 7));
   await until(() => events("delivered").length === 2, "the delivery");
   assert.deepEqual(events("delivered")[1], {
     event: "delivered",

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Node } from "../../lib/node.ts";
 import { PlainInterface } from "../../lib/ui/plain.ts";
+import { passing } from "../node/history_fixtures.ts";
 import { SecureWorld } from "../node/secure_world.ts";
 import { Keyboard, Paper, startKeeping, startSecure, until } from "./driven.ts";
 
@@ -68,8 +69,9 @@ Deno.test("a message that waited is told again when it has arrived", async () =>
   await leave(secure, node, bob.node);
   await said("/send bob for later", /^… bob is away: kept until it is back\n/m);
   const back = await secure.startWith("bob", ofBob);
-  await until(() => back.heard.length === 1, "the message");
-  await until(() => paper.lines.at(-1) === '✓ delivered to bob: "for later"', "the mark");
+  await passing(secure, () => back.heard.length === 1, "the message");
+  const mark = '✓ delivered to bob: "for later"';
+  await passing(secure, () => paper.lines.includes(mark), "the mark");
   keyboard.end();
   assert.equal(await running, true);
 });
