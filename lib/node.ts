@@ -113,7 +113,8 @@ export class Node implements AsyncDisposable {
       options.nickname,
       (event) => this.#onPresence(event),
     );
-    this.#outbound = this.#parts.use(new Outbound({ clock, transport }));
+    const admit = (peer: Peer) => this.#trust?.admit(peer);
+    this.#outbound = this.#parts.use(new Outbound({ clock, transport, admit }));
     this.#parts.use(
       new Inbound({
         clock,
@@ -326,6 +327,7 @@ export class Node implements AsyncDisposable {
         maxContentBytes,
         find: (id) => this.#claimant(id),
         objection: (id) => this.#trust?.objection(id),
+        isTrusted: (id) => security.knownPeers.byId(id)?.verified === true,
         ready: () => this.#events.ready(),
         onMessage: (message, session) => this.#onSessionMessage(message, session),
         onEstablished: (session) => this.#onEstablished(session),
@@ -367,7 +369,8 @@ export class Node implements AsyncDisposable {
   }
 
   /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */
-  #onEstablished({ peerId: id, peerHello: { nickname } }: Session): void {
+  #onEstablished({ peerId: id, peerHello: { nickname, instance }, remote }: Session): void {
+    this.#registry.proved(id, instance, remote.hostname);
     const { trust, formerNickname } = this.#options.security!.knownPeers.remember(nickname, id);
     if (formerNickname !== undefined) {
       this.#events.push({ type: "identity", change: "renamed", nickname, id, formerNickname });

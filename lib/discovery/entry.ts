@@ -54,15 +54,20 @@ export function leadsTo(known: PeerAddress, address: SocketAddress): boolean {
 }
 
 /**
- * Puts the addresses of an entry into the order in which to try them: those of older runs last, and
- * else as they are, the longest known first. Of a peer that has an id the LAN comes before lists,
- * since it is nearer; without one, somebody else who adds himself by the instance, which is public,
- * must not come before the peer.
+ * Puts the addresses of an entry into the order in which to try them: where its id was proved, then
+ * those of the newest run, then those of older runs, and else as they are, the longest known first.
+ * Of a peer that has an id the LAN comes before lists, since it is nearer; without one, somebody
+ * else who adds himself by the instance, which is public, must not come before the peer.
  */
-export function orderAddresses({ addresses, instance, id }: Entry): void {
-  const rank = ({ run, via }: KnownAddress) => {
+export function orderAddresses(
+  { addresses, instance, id }: Entry,
+  isProved: (known: KnownAddress) => boolean,
+): void {
+  const rank = (known: KnownAddress) => {
+    const { run, via } = known;
     const isOlder = run !== undefined && run !== instance;
-    return (isOlder ? 2 : 0) + (via === "lan" || id === undefined ? 0 : 1);
+    const ofRun = isProved(known) ? 0 : isOlder ? 4 : 2;
+    return ofRun + (via === "lan" || id === undefined ? 0 : 1);
   };
   addresses.sort((a, b) => rank(a) - rank(b));
 }

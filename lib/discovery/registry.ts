@@ -14,6 +14,7 @@ import {
 } from "./entry.ts";
 import { Labels } from "./labels.ts";
 import type { DownReason, Peer, PresenceEvent, Via } from "./peer.ts";
+import { Proofs } from "./proofs.ts";
 import { Recognition } from "./recognition.ts";
 
 export type { BootstrapSighting, LanSighting } from "./entry.ts";
@@ -35,6 +36,7 @@ const MAX_ADDRESSES = 16;
 export class PeerRegistry {
   readonly #entries = new Map<number, Entry>();
   readonly #recognition = new Recognition();
+  readonly #proofs = new Proofs();
   readonly #labels: Labels;
   readonly #byPeerId = new Map<string, Entry>();
   readonly #lanPeersOfHost = new Map<string, number>();
@@ -79,7 +81,10 @@ export class PeerRegistry {
     return entry && this.#snapshot(entry);
   }
 
-  /** Takes an announce from a LAN. */
+  /**
+   * Takes an announce from a LAN. A profile is used by one program at a time, so a run of an id
+   * takes the place of its older runs on the same host: one that was killed said no goodbye.
+   */
   sawOnLan(sighting: LanSighting): void {
     const { address } = sighting;
     const holder = this.#recognition.holder(address);
@@ -90,7 +95,8 @@ export class PeerRegistry {
     }
     const known = entry?.addresses.find((known) => isLan(known) && leadsTo(known, address));
     if (entry !== undefined && known !== undefined) {
-      return this.#renew(entry, known, sighting);
+      this.#renew(entry, known, sighting);
+      return this.#replaceRuns(entry, sighting);
     }
     const ofHost = this.#lanPeersOfHost.get(address.hostname) ?? 0;
     if (ofHost >= MAX_LAN_PEERS_PER_HOST) {
@@ -105,7 +111,16 @@ export class PeerRegistry {
         () => formatAddress(address),
       );
     }
-    this.#add(entry, sighting, "lan");
+    this.#replaceRuns(this.#add(entry, sighting, "lan"), sighting);
+  }
+
+  /**
+   * Takes the proof that a run of `id` is at `hostname`: its addresses there are tried before those
+   * that somebody only claims.
+   */
+  proved(id: PeerId, instance: string, hostname: string): void {
+    this.#proofs.add(id, instance, hostname);
+    for (const entry of this.#recognition.withId(id)) this.#order(entry);
   }
 
   /**
@@ -135,7 +150,7 @@ export class PeerRegistry {
         entry.addresses[0].address.hostname === hostname;
       this.#removeAddress(
         entry,
-        (known) => isFirst ? isLan(known) && leaves(known) : isHere(known),
+        (known) => (isFirst ? isLan(known) : isHere(known)) && leaves(known),
         "goodbye",
       );
     }
@@ -184,13 +199,20 @@ export class PeerRegistry {
     this.#add(this.#recognition.match(sighting), sighting, "bootstrap", peerId);
   }
 
-  #add(found: Entry | undefined, sighting: LanSighting, via: Via, peerId?: string): void {
+  /** Returns the entry that has the address now, if there was room for it. */
+  #add(
+    found: Entry | undefined,
+    sighting: LanSighting,
+    via: Via,
+    peerId?: string,
+  ): Entry | undefined {
     const { address } = sighting;
     if (found !== undefined && !this.#makeRoom(found)) {
-      return this.refusals.add(
+      this.refusals.add(
         `address above the limit of ${MAX_ADDRESSES} of one peer`,
         () => formatAddress(address),
       );
+      return undefined;
     }
     const entry = found ?? this.#make(sighting);
     const known = { address, via, peerId, run: undefined, ...this.#time() };
@@ -203,6 +225,19 @@ export class PeerRegistry {
       this.#lanPeersOfHost.set(hostname, (this.#lanPeersOfHost.get(hostname) ?? 0) + 1);
     }
     if (found === undefined) this.emit({ type: "peer_up", peer: this.#snapshot(entry) });
+    return entry;
+  }
+
+  /** Takes the addresses of older runs at the host of a sighting off an entry. */
+  #replaceRuns(entry: Entry | undefined, { id, instance, address: { hostname } }: LanSighting) {
+    if (entry === undefined || id === undefined || instance === undefined) return;
+    this.#removeAddress(
+      entry,
+      (known) =>
+        isLan(known) && known.address.hostname === hostname && known.run !== undefined &&
+        known.run !== instance,
+      "left",
+    );
   }
 
   #make({ nickname, version, address }: LanSighting): Entry {
@@ -233,7 +268,11 @@ export class PeerRegistry {
     if (isOwn) known.run = sighting.instance ?? known.run;
     const isNew = known === addresses.at(-1);
     const isOther = id !== entry.id || instance !== entry.instance;
-    if (isNew || isOther || before !== known.run) orderAddresses(entry);
+    if (isNew || isOther || before !== known.run) this.#order(entry);
+  }
+
+  #order(entry: Entry): void {
+    orderAddresses(entry, (known) => this.#proofs.cover(entry, known));
   }
 
   /**

@@ -1,17 +1,11 @@
-import type { Clock } from "../base/clock.ts";
 import type { Peer } from "../discovery/peer.ts";
 import { LimitError, ParlanceError } from "../errors.ts";
-import type { Transport } from "../transport/stream.ts";
-import { OutboundLink } from "./outbound_link.ts";
+import { OutboundLink, type OutboundOptions } from "./outbound_link.ts";
+
+export type { OutboundOptions } from "./outbound_link.ts";
 
 /** Peers to which connections may be open at the same time; the longest idle one makes room. */
 const MAX_LINKS = 512;
-
-/** What {@linkcode Outbound} works with. */
-export interface OutboundOptions {
-  readonly clock: Clock;
-  readonly transport: Transport;
-}
 
 /** Sends lines to peers, over one connection to each that stays open while it is used. */
 export class Outbound implements AsyncDisposable {

@@ -8,7 +8,7 @@ import { dialPeer } from "./dial.ts";
 
 /** An idle connection is closed after this many milliseconds. */
 const IDLE_MS = 60_000;
-/** One address gets this long to accept a connection, in milliseconds. */
+/** One address gets this long at the most to accept a connection, in milliseconds. */
 const DIAL_TIMEOUT_MS = 5000;
 /** All addresses of a peer together get this long, in milliseconds: it may announce many. */
 const DIAL_TOTAL_MS = 10_000;
@@ -22,6 +22,17 @@ const MAX_BATCH = 256 * 1024;
 const PROBE_MS = 1000;
 /** Bytes that a peer may send on a connection on which nothing is expected. */
 const MAX_UNEXPECTED = 64 * 1024;
+
+/** What an `Outbound` works with. */
+export interface OutboundOptions {
+  readonly clock: Clock;
+  readonly transport: Transport;
+  /**
+   * Throws where a peer is to be sent nothing any more: asked before each write, since it may have
+   * been found out who the peer is while a line was waiting.
+   */
+  readonly admit?: (peer: Peer) => void;
+}
 
 interface QueuedLine {
   readonly line: string;
@@ -50,6 +61,7 @@ interface OpenStream {
 export class OutboundLink {
   readonly #clock: Clock;
   readonly #transport: Transport;
+  readonly #admit: () => void;
   #peer!: Peer;
   #queue: QueuedLine[] = [];
   #queued = 0;
@@ -66,11 +78,12 @@ export class OutboundLink {
 
   /** @param onClosed Called, maybe more than once, when the link is not to be used any more. */
   constructor(
-    { clock, transport }: { readonly clock: Clock; readonly transport: Transport },
+    { clock, transport, admit }: OutboundOptions,
     private readonly onClosed: () => void,
   ) {
     this.#clock = clock;
     this.#transport = transport;
+    this.#admit = () => admit?.(this.#peer);
   }
 
   /** Since when nothing is being sent, in monotonic milliseconds; `undefined` while busy. */
@@ -121,6 +134,7 @@ export class OutboundLink {
       const batch = this.#takeBatch();
       let result: { taken: number; stalled: boolean };
       try {
+        this.#admit();
         result = await this.#write(await this.#open(), batch);
       } catch (error) {
         this.#fail(batch, error);
@@ -175,7 +189,7 @@ export class OutboundLink {
     );
   }
 
-  #dial(): Promise<Stream> {
+  async #dial(): Promise<Stream> {
     const options = {
       clock: this.#clock,
       worked: this.#worked,
@@ -183,11 +197,13 @@ export class OutboundLink {
       totalMs: DIAL_TOTAL_MS,
       signal: this.#stop.signal,
     };
-    return dialPeer(this.#peer, options, async (address, signal) => {
-      const stream = await this.#transport.dial(address, signal);
-      this.#worked = formatAddress(address);
-      return stream;
-    });
+    const stream = await dialPeer(
+      this.#peer,
+      options,
+      (address, signal) => this.#transport.dial(address, signal),
+    );
+    this.#worked = formatAddress(stream.remote);
+    return stream;
   }
 
   /**
@@ -207,6 +223,7 @@ export class OutboundLink {
     this.#stop.signal.addEventListener("abort", onStop);
     try {
       while (at < bytes.length) {
+        this.#admit();
         const cancel = this.#clock.after(STALL_MS, () => {
           stalled = true;
           open.stream.close();
@@ -218,7 +235,7 @@ export class OutboundLink {
         }
       }
     } catch {
-      // Broken, stalled or stopped: the caller decides about what is left.
+      // Broken, stalled, stopped or not admitted any more: the caller decides about what is left.
     } finally {
       this.#stop.signal.removeEventListener("abort", onStop);
     }

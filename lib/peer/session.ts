@@ -16,14 +16,18 @@ import {
 
 /** The other side's hello has to come within this many milliseconds. */
 const HELLO_MS = 5000;
-/** How often the signs of life are looked at, in milliseconds. */
-const TICK_MS = 4000;
-/** After this long without a byte a ping goes out… */
-const QUIET_MS = 10_000;
-/** …and after this long the session is over: with a tick, within 30 s. */
-const DEAD_MS = 25_000;
-/** A peer that takes no byte for this long does not read, in milliseconds. */
-const STALL_MS = 25_000;
+/**
+ * How often the signs of life are looked at, after how long without a byte a ping goes out, and
+ * after how long the session is over, in milliseconds. With nothing to lose a break is found within
+ * 30 s, at little cost.
+ */
+const IDLE = { tickMs: 4000, pingMs: 10_000, deadMs: 25_000 };
+/**
+ * The same while messages wait for the other side: their sender wants to know. A side that does not
+ * read, or is in the middle of a line, sends a pong with every tick: 4 s apart at the most, so that
+ * the other one hears two before it gives up.
+ */
+const AWAITING = { tickMs: 1000, pingMs: 3000, deadMs: 10_000 };
 /** UTF-16 units that may wait to be written: what may wait for a peer, and room for answers. */
 const MAX_PENDING = 24 * 1024 * 1024;
 /** UTF-16 units that are written together at the most. */
@@ -62,6 +66,8 @@ export interface SessionListener {
   acknowledged(session: Session, seq: number): void;
   /** The other side will not take the message with this number. */
   refused(session: Session, seq: number, reason: string): void;
+  /** Whether messages wait for the other side's acknowledgement. */
+  isAwaiting(session: Session): boolean;
   /** The session is over; once. */
   ended(session: Session, reason: string): void;
 }
@@ -77,14 +83,17 @@ export class Session {
   #ackDue = 0;
   #isPongDue = false;
   #writing: Promise<void> | undefined;
-  #heardAt: number;
+  readonly #decoder = new LineDecoder(MAX_LINE_BYTES);
+  /** Ticks since the last byte, in milliseconds: while this program stood still none came due. */
+  #quietMs = 0;
+  #isAwaiting = false;
   #held = false;
+  #hasPeerLeft = false;
   #ended = false;
   #cancelTick: () => void = () => {};
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    this.#heardAt = options.clock.monotonic();
   }
 
   get peerId(): PeerId {
@@ -106,8 +115,9 @@ export class Session {
     return this.#peerHello;
   }
 
-  get isEstablished(): boolean {
-    return this.#peerHello !== undefined && !this.#ended;
+  /** Whether the other side has ended it on purpose, and said so. */
+  get hasPeerLeft(): boolean {
+    return this.#hasPeerLeft;
   }
 
   get remote(): SocketAddress {
@@ -128,6 +138,16 @@ export class Session {
     this.#pendingLength += line.length;
     if (this.#pendingLength > MAX_PENDING) return this.#end("the peer does not read", true);
     this.#writing ??= this.#write();
+  }
+
+  /** Sends messages, for whose acknowledgement the other side gets less time than when idle. */
+  send(lines: string): void {
+    this.write(lines);
+    if (this.#isAwaiting || this.#ended) return;
+    this.#isAwaiting = true;
+    this.#quietMs = 0;
+    this.#cancelTick();
+    this.#tickLater(AWAITING.tickMs);
   }
 
   /** Tells the other side that everything up to this number was taken, with the next write. */
@@ -160,8 +180,7 @@ export class Session {
   }
 
   async #read(): Promise<void> {
-    const { clock, stream, ready } = this.#options;
-    const decoder = new LineDecoder(MAX_LINE_BYTES);
+    const { stream, ready } = this.#options;
     const sink = {
       line: (text: string) => this.#onLine(text),
       refused: (cause: string) => this.#refuse(cause),
@@ -171,15 +190,14 @@ export class Session {
       while (!this.#ended) {
         const count = await stream.read(buffer);
         if (count === null) return this.#end("the peer ended the session", true);
-        this.#heardAt = clock.monotonic();
-        decoder.push(buffer.subarray(0, count), sink);
+        this.#quietMs = 0;
+        this.#decoder.push(buffer.subarray(0, count), sink);
         const room = ready();
         if (room !== undefined) {
           // Waiting for the user is not the peer's silence.
           this.#held = true;
           await room;
           this.#held = false;
-          this.#heardAt = clock.monotonic();
         }
         if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(count * 4);
       }
@@ -222,6 +240,7 @@ export class Session {
       case "ping":
         return this.#pong();
       case "bye":
+        this.#hasPeerLeft = true;
         return this.#end(line.reason, true);
       case "hello":
         return this.#refuse("second hello");
@@ -250,7 +269,7 @@ export class Session {
   async #write(): Promise<void> {
     // A later microtask: what is sent in the same turn shares the first write.
     await undefined;
-    const { clock, stream } = this.#options;
+    const { stream } = this.#options;
     const encoder = new TextEncoder();
     let acknowledged = 0;
     try {
@@ -267,14 +286,8 @@ export class Session {
           text += encodeSessionLine({ type: "ack", seq: acknowledged });
         }
         const bytes = encoder.encode(text);
-        for (let at = 0; at < bytes.length;) {
-          const cancel = clock.after(STALL_MS, () => this.#end("the peer does not read", true));
-          try {
-            at += await stream.write(bytes.subarray(at));
-          } finally {
-            cancel();
-          }
-        }
+        // However long that takes: a peer that gives signs of life may read again.
+        for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
         if (this.#ackDue === acknowledged && this.#pending.length === 0) this.#ackDue = 0;
       }
     } catch (error) {
@@ -295,18 +308,21 @@ export class Session {
   }
 
   #tickLater(ms: number): void {
-    this.#cancelTick = this.#options.clock.after(ms, () => this.#tick());
+    this.#cancelTick = this.#options.clock.after(ms, () => this.#tick(ms));
   }
 
-  #tick(): void {
+  #tick(passedMs: number): void {
     if (this.#peerHello === undefined) {
       return this.#end(`no hello within ${HELLO_MS / 1000} s`, true);
     }
-    if (this.#held) this.#pong(); // the other side waits for a sign of life
-    const quietMs = this.#held ? 0 : this.#options.clock.monotonic() - this.#heardAt;
-    if (quietMs >= DEAD_MS) return this.#end(`no sign of life for ${DEAD_MS / 1000} s`, true);
-    if (quietMs >= QUIET_MS) this.write(encodeSessionLine({ type: "ping" }));
-    this.#tickLater(TICK_MS);
+    // The other side waits for a sign of life that is not asked for here, or not yet.
+    if (this.#held || this.#decoder.unfinished) this.#pong();
+    this.#quietMs = this.#held ? 0 : this.#quietMs + passedMs;
+    this.#isAwaiting &&= this.#options.listener.isAwaiting(this);
+    const { tickMs, pingMs, deadMs } = this.#isAwaiting ? AWAITING : IDLE;
+    if (this.#quietMs >= deadMs) return this.#end(`no sign of life for ${deadMs / 1000} s`, true);
+    if (this.#quietMs >= pingMs) this.write(encodeSessionLine({ type: "ping" }));
+    this.#tickLater(tickMs);
   }
 
   #end(reason: string, atOnce: boolean): void {

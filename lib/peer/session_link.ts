@@ -21,11 +21,13 @@ const STABLE_MS = 30_000;
 
 interface OutgoingMessage {
   readonly seq: number;
-  /** Whom the user means: what the peer has to call itself. */
-  readonly nickname: string;
+  /** Whom the user means: the peer has to call itself so. */
+  readonly peer: Peer;
   readonly line: string;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
+  /** Whether a session has had it, so that it may have arrived. */
+  wasSent: boolean;
 }
 
 /** What {@linkcode SessionLink} needs from its owner. */
@@ -60,6 +62,8 @@ export class SessionLink {
   #dialling: Promise<void> | undefined;
   /** Why there is no session. */
   #why = "";
+  /** Whether that is because the other side has ended it on purpose. */
+  #hasPeerLeft = false;
   #brokenAt: number | undefined;
   #usedSince = 0;
   #retryMs = MIN_RETRY_MS;
@@ -83,11 +87,11 @@ export class SessionLink {
 
   /** Resolves when the peer has acknowledged the message. */
   send(peer: Peer, content: string, timestamp: number): Promise<void> {
-    if (this.#stop.signal.aborted) return Promise.reject(new ConnectError("Sending has ended"));
+    if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(peer));
     const { counters } = this.#options;
-    const { nickname } = peer;
-    if (this.#session !== undefined && this.#session.peerHello.nickname !== nickname) {
-      return Promise.reject(otherNickname(nickname, this.#session));
+    const session = this.#session;
+    if (session !== undefined && session.peerHello.nickname !== peer.nickname) {
+      return Promise.reject(failure({ peer }, otherNickname(session)));
     }
     const line = encodeSessionMessage(counters.seq + 1, content, timestamp);
     if (this.#queued > 0 && this.#queued + line.length > MAX_QUEUED) {
@@ -101,8 +105,8 @@ export class SessionLink {
     const seq = ++counters.seq;
     this.#queued += line.length;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#queue.push({ seq, nickname, line, resolve, reject });
-    if (this.#session !== undefined) this.#session.write(line);
+    this.#queue.push({ seq, peer, line, resolve, reject, wasSent: session !== undefined });
+    if (session !== undefined) session.send(line);
     else if (this.#isGivenUp()) this.#dial(peer);
     else if (this.#queue.length === 1 && this.#cancelRetry !== undefined) {
       // The next attempt may be far away, since nothing waited for it.
@@ -139,9 +143,10 @@ export class SessionLink {
   refused(seq: number, reason: string): void {
     const index = this.#queue.findIndex((message) => message.seq === seq);
     if (index < 0) return;
-    const [{ line, reject }] = this.#queue.splice(index, 1);
+    const [{ line, peer, reject }] = this.#queue.splice(index, 1);
     this.#queued -= line.length;
-    reject(new LimitError(`Cannot send: the peer refuses the message: ${reason}`));
+    const to = JSON.stringify(peer.label);
+    reject(new LimitError(`Cannot send to ${to}: the peer refuses the message: ${reason}`));
   }
 
   ended(session: Session, reason: string): void {
@@ -153,8 +158,10 @@ export class SessionLink {
     this.#brokenAt = clock.monotonic();
     // A peer that takes sessions only to end them must not be dialled at the highest pace.
     if (this.#brokenAt - this.#usedSince >= STABLE_MS) this.#retryMs = MIN_RETRY_MS;
-    this.#why = reason;
+    this.#hasPeerLeft = session.hasPeerLeft;
+    this.#why = this.#hasPeerLeft ? `the peer has ended the session (${reason})` : reason;
     this.#cancelRecovery = clock.after(RECOVERY_MS, () => this.#giveUp());
+    if (this.#isGone(this.#options.find())) this.#rejectAll(this.#why);
     this.#comeBack();
   }
 
@@ -163,7 +170,7 @@ export class SessionLink {
     this.#stop.abort(new Error(reason));
     this.#cancelRetry?.();
     this.#cancelRecovery();
-    this.#rejectAll(new ConnectError(`Cannot send: ${reason}`));
+    this.#rejectAll(reason);
     await this.#session?.close(reason);
     await this.#dialling;
   }
@@ -178,8 +185,10 @@ export class SessionLink {
     this.#options.onUse(session);
     for (const message of [...this.#queue]) {
       // An announce may join a nickname and an id that do not belong together.
-      if (message.nickname === session.peerHello.nickname) session.write(message.line);
-      else this.#remove(message).reject(otherNickname(message.nickname, session));
+      if (message.peer.nickname === session.peerHello.nickname) {
+        message.wasSent = true;
+        session.send(message.line);
+      } else this.#remove(message).reject(failure(message, otherNickname(session)));
     }
   }
 
@@ -193,6 +202,11 @@ export class SessionLink {
   #isGivenUp(): boolean {
     return this.#brokenAt === undefined ||
       this.#options.clock.monotonic() - this.#brokenAt >= RECOVERY_MS;
+  }
+
+  /** Whether the peer has left in good order, and is not expected back. */
+  #isGone(peer: Peer | undefined): boolean {
+    return this.#hasPeerLeft && peer === undefined;
   }
 
   /** The first attempt: whoever cannot be reached at all is reported at once. */
@@ -243,29 +257,45 @@ export class SessionLink {
       }
     }
     if (this.#session !== undefined || this.#stop.signal.aborted) return;
-    if (this.#isGivenUp()) this.#giveUp();
+    if (this.#isGone(peer)) this.#rejectAll(this.#why);
+    else if (this.#isGivenUp()) this.#giveUp();
     if (peer === undefined && !this.isBusy) return this.#idleMaybe();
     if (this.#cancelRetry === undefined) this.#comeBack();
   }
 
   #giveUp(): void {
-    this.#rejectAll(
-      new ConnectError(
-        "Cannot tell whether the message arrived: the session broke and did not come back " +
-          `within ${RECOVERY_MS / 1000} s: ${this.#why}`,
-      ),
-    );
+    const time = `within ${RECOVERY_MS / 1000} s`;
+    this.#rejectAll(`the session broke and did not come back ${time}: ${this.#why}`);
   }
 
-  #rejectAll(error: Error): void {
-    for (const { reject } of this.#queue.splice(0)) reject(error);
+  /** @param why An error says for itself what has failed. */
+  #rejectAll(why: string | Error): void {
+    for (const message of this.#queue.splice(0)) message.reject(failure(message, why));
     this.#queued = 0;
   }
 }
 
-function otherNickname(wanted: string, { peerHello: { nickname } }: Session): ConnectError {
+/** The error for a message that is given up: whoever reads it is to know whether it was sent. */
+function failure(
+  { peer, wasSent }: { readonly peer: Peer; readonly wasSent?: boolean },
+  why: string | Error,
+): Error {
+  if (!wasSent && why instanceof Error) return why;
+  const to = JSON.stringify(peer.label);
   return new ConnectError(
-    `Cannot send to ${JSON.stringify(wanted)}: who has its id calls itself ` +
-      `${JSON.stringify(nickname)}; send to that nickname if it is meant`,
+    wasSent
+      ? `Cannot tell whether the message to ${to} arrived: ${messageOf(why)}`
+      : `Cannot send to ${to}: ${why}`,
+    { cause: why },
   );
+}
+
+/** What a message is rejected with when sending to a peer has ended. */
+export function sendingHasEnded(peer: Peer): ConnectError {
+  return new ConnectError(`Cannot send to ${JSON.stringify(peer.label)}: sending has ended`);
+}
+
+function otherNickname({ peerHello: { nickname } }: Session): string {
+  return `who has its id calls itself ${JSON.stringify(nickname)}; ` +
+    "send to that nickname if it is meant";
 }

@@ -4,7 +4,7 @@ import type { Refusals } from "../base/refusals.ts";
 import type { Peer } from "../discovery/peer.ts";
 import { ConnectError, messageOf } from "../errors.ts";
 import type { Stream, Transport } from "../transport/stream.ts";
-import { formatAddress } from "../wire/address.ts";
+import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { PROTOCOL_VERSION } from "../wire/announce.ts";
 import { type Decoded, refused } from "../wire/decoded.ts";
 import type { PeerId } from "../wire/peer_id.ts";
@@ -12,19 +12,17 @@ import type { SessionMessage } from "../wire/session.ts";
 import { dialPeer } from "./dial.ts";
 import { HalfOpen } from "./half_open.ts";
 import { Session, type SessionListener } from "./session.ts";
-import { SessionLink } from "./session_link.ts";
+import { sendingHasEnded, SessionLink } from "./session_link.ts";
+import { SessionPlaces } from "./session_places.ts";
 
-/** Sessions at the same time, and of them with peers of one host. */
-const MAX_SESSIONS = 1024;
-const MAX_SESSIONS_PER_HOST = 128;
 /** Peers whose numbers are remembered. */
 const MAX_REMEMBERED = 10_000;
 /** Runs of one peer whose numbers are remembered: those that may still send again, and some. */
 const MAX_RUNS = 4;
-/** Connecting, the handshake and the hello of one address, in milliseconds. */
+/** Connecting and the handshake of one address, in milliseconds. */
 const DIAL_MS = 8000;
-/** All addresses of a peer together, in milliseconds: within the time that messages wait. */
-const DIAL_TOTAL_MS = 12_000;
+/** All addresses of a peer together, in milliseconds: with the hello, what messages wait for. */
+const DIAL_TOTAL_MS = 10_000;
 
 /** Judges a certificate; see {@linkcode Upgrade}. */
 export type Judge = (certificate: Uint8Array) => Promise<string | undefined>;
@@ -58,6 +56,8 @@ export interface SessionsOptions {
   readonly find: (id: PeerId) => Peer | undefined;
   /** Why there is to be no session with this peer, or `undefined`. */
   readonly objection: (id: PeerId) => string | undefined;
+  /** Whether the user trusts this peer more than any stranger. */
+  readonly isTrusted?: (id: PeerId) => boolean;
   readonly ready: () => Promise<void> | undefined;
   /** Returns whether the message was taken. */
   readonly onMessage: (message: SessionMessage, session: Session) => boolean;
@@ -77,6 +77,10 @@ interface Counters {
   ordinal: number;
   /** The last message taken from each of its runs, the newest run last. */
   readonly taken: Map<string, number>;
+  /** Whether this run has sent it anything. */
+  isSentTo?: boolean;
+  /** The address of the last session that was dialled with success, as `ip:port`. */
+  worked?: string;
 }
 
 /** All authenticated sessions: one for each peer, dialled when there is something to send. */
@@ -86,7 +90,7 @@ export class Sessions implements AsyncDisposable {
   readonly #counters = new Map<PeerId, Counters>();
   /** Where the numbers of a peer begin: those that were forgotten must not be used again. */
   readonly #first = { seq: 0, ordinal: 0 };
-  readonly #live = new Set<Session>();
+  readonly #live: SessionPlaces;
   readonly #waiting = new Map<Session, PromiseWithResolvers<void>>();
   readonly #halfOpen: HalfOpen;
   /** Set while more is not welcome. */
@@ -96,6 +100,9 @@ export class Sessions implements AsyncDisposable {
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.#halfOpen = new HalfOpen(options.refusals);
+    this.#live = new SessionPlaces((id) =>
+      this.#counters.get(id)?.isSentTo === true || options.isTrusted?.(id) === true
+    );
   }
 
   /** How many sessions are open. */
@@ -115,7 +122,8 @@ export class Sessions implements AsyncDisposable {
    * @returns Resolves when the peer has acknowledged it.
    */
   send(peer: Peer, id: PeerId, content: string, timestamp: number): Promise<void> {
-    if (this.#stop.signal.aborted) return Promise.reject(new ConnectError("Sending has ended"));
+    if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(peer));
+    this.#countersOf(id).isSentTo = true;
     return this.#link(id).send(peer, content, timestamp);
   }
 
@@ -162,7 +170,7 @@ export class Sessions implements AsyncDisposable {
     this.#stop.abort(new Error("Sending has ended"));
     const links = [...this.#links.values()];
     await Promise.all(links.map((link) => link.close("sending has ended")));
-    for (const session of this.#live) session.abort("the peer has left");
+    for (const session of [...this.#live]) session.abort("the peer has left");
   }
 
   async #judge(certificate: Uint8Array): Promise<Decoded<PeerId>> {
@@ -213,34 +221,55 @@ export class Sessions implements AsyncDisposable {
   }
 
   /** Dials, proves and says hello; resolves when the session is established. */
-  #dial(peer: Peer, id: PeerId, dialled: number, signal: AbortSignal): Promise<void> {
-    const { clock, transport, upgrade, onImpostor } = this.#options;
-    const options = { clock, timeoutMs: DIAL_MS, totalMs: DIAL_TOTAL_MS, signal };
-    return dialPeer(peer, options, async (address, signal) => {
-      const stream = await transport.dial(address, signal);
-      const secured = await upgrade(stream, "client", async (certificate) => {
-        const judged = await this.#judge(certificate);
-        if (!judged.ok) return judged.cause;
-        if (judged.value === id) return;
-        const problem = `it proved another id, ${judged.value}`;
-        onImpostor(
-          `${
-            formatAddress(address)
-          } was announced as ${peer.label} with the id ${id}, but ${problem}`,
-        );
-        return problem;
-      }, signal);
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const session = this.#begin(secured, id, dialled, { promise, resolve, reject });
-      const onAbort = () => session?.abort("no hello in time");
-      signal.addEventListener("abort", onAbort, { once: true });
-      if (signal.aborted) onAbort();
-      try {
-        return await promise;
-      } finally {
-        signal.removeEventListener("abort", onAbort);
-      }
-    });
+  async #dial(peer: Peer, id: PeerId, dialled: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const { worked } = this.#countersOf(id);
+    const options = { clock, worked, timeoutMs: DIAL_MS, totalMs: DIAL_TOTAL_MS, signal };
+    // Who proves the id is the peer: only that is raced, and one session begun on the winner.
+    const stream = await dialPeer(
+      peer,
+      options,
+      (address, signal) => this.#prove(peer, id, address, signal),
+    );
+    const address = formatAddress(stream.remote);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const session = this.#begin(stream, id, dialled, { promise, resolve, reject });
+    const onAbort = () => session?.abort(messageOf(signal.reason));
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    try {
+      await promise;
+      this.#countersOf(id).worked = address;
+    } catch (error) {
+      // It has proved who it is, and takes no session: that is all that TLS lets a dialler know.
+      throw new ConnectError(
+        `Cannot begin a session with ${JSON.stringify(peer.label)} at ${address}: ` +
+          `${messageOf(error)}; has it blocked this identity?`,
+        { cause: error },
+      );
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Connects to one address of a peer and has it prove the peer's id. */
+  async #prove(
+    peer: Peer,
+    id: PeerId,
+    address: SocketAddress,
+    signal: AbortSignal,
+  ): Promise<Stream> {
+    const { transport, upgrade, onImpostor } = this.#options;
+    const stream = await transport.dial(address, signal);
+    return await upgrade(stream, "client", async (certificate) => {
+      const judged = await this.#judge(certificate);
+      if (!judged.ok) return judged.cause;
+      if (judged.value === id) return;
+      const problem = `it proved another id, ${judged.value}`;
+      const announced = `announced as ${peer.label} with the id ${id}`;
+      onImpostor(`${formatAddress(address)} was ${announced}, but ${problem}`);
+      return problem;
+    }, signal);
   }
 
   #begin(
@@ -250,7 +279,7 @@ export class Sessions implements AsyncDisposable {
     waiting?: PromiseWithResolvers<void>,
   ): Session | undefined {
     const { nickname, instance, refusals } = this.#options;
-    const full = this.#fullness(stream.remote.hostname);
+    const full = this.#live.makeRoom(stream.remote.hostname, dialled !== undefined);
     if (full !== undefined) {
       refusals.add(full, () => formatAddress(stream.remote));
       stream.close();
@@ -278,15 +307,6 @@ export class Sessions implements AsyncDisposable {
     return session;
   }
 
-  #fullness(host: string): string | undefined {
-    if (this.#live.size >= MAX_SESSIONS) return `sessions above the limit of ${MAX_SESSIONS}`;
-    let ofHost = 0;
-    for (const { remote } of this.#live) if (remote.hostname === host) ofHost++;
-    return ofHost < MAX_SESSIONS_PER_HOST
-      ? undefined
-      : `sessions above the limit of ${MAX_SESSIONS_PER_HOST} per host`;
-  }
-
   readonly #listener: SessionListener = {
     established: (session) => {
       const { signal } = this.#stop;
@@ -300,6 +320,7 @@ export class Sessions implements AsyncDisposable {
       this.#link(session.peerId).offer(session);
     },
     message: (session, message) => {
+      this.#live.use(session);
       // What nobody takes any more, because the program ends, is not acknowledged either.
       if (this.#isNew(session, message.seq) && !this.#options.onMessage(message, session)) return;
       this.#note(session, message.seq);
@@ -307,6 +328,10 @@ export class Sessions implements AsyncDisposable {
     },
     acknowledged: (session, seq) => this.#links.get(session.peerId)?.acknowledged(seq),
     refused: (session, seq, reason) => this.#links.get(session.peerId)?.refused(seq, reason),
+    isAwaiting: (session) => {
+      const link = this.#links.get(session.peerId);
+      return link?.session === session && link.isBusy;
+    },
     ended: (session, reason) => {
       this.#live.delete(session);
       const waiting = this.#waiting.get(session);

@@ -40,7 +40,7 @@ export async function runJsonInterface(options: JsonInterfaceOptions): Promise<v
   const { nickname, tcpPort } = node;
   emit(output, { event: "ready", nickname, tcp_port: tcpPort, version, id: node.id });
   void writeEvents(node, output);
-  const sends = new PendingSends();
+  const sends = new PendingSends(options.clock);
   const reading = readCommands(options, sends);
   const report = (message: string) => emit(output, { event: "error", message });
   await untilEnded({ ...options, sends, reading, report });
@@ -66,9 +66,11 @@ async function readCommands(options: JsonInterfaceOptions, sends: PendingSends):
       }
       const command = parseLine(input.line);
       if (command.command === "quit") return true;
-      run(command, options, sends);
-      const wait = sends.room() ?? output.ready();
+      // One behind the other: what a command says holds until the next one.
+      const wait = run(command, options, sends);
       if (wait !== undefined) await wait;
+      const room = output.ready();
+      if (room !== undefined) await room;
     }
   }
   return false;
@@ -96,19 +98,21 @@ function parseLine(line: string): JsonCommand {
   }
 }
 
-function run(command: JsonCommand, options: JsonInterfaceOptions, sends: PendingSends): void {
+/** @returns When the next command may be run; `undefined` when it may at once. */
+function run(
+  command: JsonCommand,
+  options: JsonInterfaceOptions,
+  sends: PendingSends,
+): Promise<void> | void {
   const { node, output } = options;
   switch (command.command) {
     case "send": {
-      const { to, content, ref } = command;
-      sends.add(
-        content.length,
-        node.send(to, content).then(
-          () => emit(output, { event: "sent", to, ref }),
-          (error) => emit(output, { event: "error", message: messageOf(error), ref }),
-        ),
+      const room = sends.room(command.to);
+      if (room === undefined) return send(command, options, sends);
+      return room.then(
+        () => send(command, options, sends),
+        (error) => fail(output, error, command.ref),
       );
-      return;
     }
     case "peers":
       return emit(output, {
@@ -129,19 +133,34 @@ function run(command: JsonCommand, options: JsonInterfaceOptions, sends: Pending
     case "forget":
     case "block":
     case "unblock":
-      sends.add(
-        0,
-        runPeerCommand(command, node).then(
-          (answer) => emit(output, { ...answer, ref: command.ref }),
-          (error) => emit(output, { event: "error", message: messageOf(error), ref: command.ref }),
-        ),
+      return runPeerCommand(command, node).then(
+        (answer) => emit(output, { ...answer, ref: command.ref }),
+        (error) => fail(output, error, command.ref),
       );
-      return;
     case "help":
       return emit(output, { event: "help", text: HELP });
     case "mistake":
       return emit(output, { event: "error", message: command.message, ref: command.ref });
   }
+}
+
+function send(
+  { to, content, ref }: JsonCommand & { command: "send" },
+  { node, output }: JsonInterfaceOptions,
+  sends: PendingSends,
+): void {
+  sends.add(
+    to,
+    content.length,
+    node.send(to, content).then(
+      () => emit(output, { event: "sent", to, ref }),
+      (error) => fail(output, error, ref),
+    ),
+  );
+}
+
+function fail(output: Output, error: unknown, ref: Ref | undefined): void {
+  emit(output, { event: "error", message: messageOf(error), ref });
 }
 
 async function runPeerCommand(

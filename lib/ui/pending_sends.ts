@@ -1,42 +1,88 @@
-/** UTF-16 units, and messages, that may be on their way before the input waits. */
+import type { Clock } from "../base/clock.ts";
+import { LimitError } from "../errors.ts";
+
+/** UTF-16 units, and messages, that are shared out among all targets. */
 const MAX_LENGTH = 8 * 1024 * 1024;
 const MAX_COUNT = 100_000;
+/** What each target may have, however little is left: enough to keep a connection busy. */
+const LEAST_LENGTH = 64 * 1024;
+const LEAST_COUNT = 500;
+/** A target of which nothing was settled for this long holds nobody up, in milliseconds. */
+const STALL_MS = 2000;
 
-/** Messages, and other commands, that were handed to the node and are not yet settled. */
+/** What waits for one target. */
+interface Waiting {
+  count: number;
+  length: number;
+  /** How many were settled since it began. */
+  settled: number;
+  /** Whether the input has waited for it in vain. */
+  isStalled: boolean;
+}
+
+/**
+ * Messages, and other commands, that were handed to the node and are not yet settled.
+ *
+ * A target, which is what the user wrote, may have as much waiting as is left of the whole: the
+ * first one half, and whoever does not take anything leaves room for the others, however many do so.
+ */
 export class PendingSends {
   #count = 0;
   #length = 0;
+  readonly #targets = new Map<string, Waiting>();
   #idle: PromiseWithResolvers<void> | undefined;
-  #room: PromiseWithResolvers<void> | undefined;
+  #change: PromiseWithResolvers<void> | undefined;
+
+  constructor(private readonly clock: Pick<Clock, "after">) {}
 
   /** How many they are now. */
   get count(): number {
     return this.#count;
   }
 
-  /** @param outcome Resolves either way; what comes of it is told by whoever made it. */
-  add(length: number, outcome: Promise<void>): void {
+  /**
+   * Adds a message.
+   *
+   * @param length Its UTF-16 units.
+   * @param outcome Resolves either way; what comes of it is told by whoever made it.
+   */
+  add(target: string, length: number, outcome: Promise<void>): void {
+    let waiting = this.#targets.get(target);
+    if (waiting === undefined) {
+      waiting = { count: 0, length: 0, settled: 0, isStalled: false };
+      this.#targets.set(target, waiting);
+    }
+    waiting.count++;
+    waiting.length += length;
     this.#count++;
     this.#length += length;
     void outcome.finally(() => {
-      this.#count--;
+      waiting.length -= length;
+      waiting.settled++;
+      waiting.isStalled = false;
       this.#length -= length;
-      if (this.#count === 0) {
-        this.#idle?.resolve();
-        this.#idle = undefined;
-      }
-      if (this.#room !== undefined && this.#hasRoom()) {
-        this.#room.resolve();
-        this.#room = undefined;
-      }
+      if (--waiting.count === 0) this.#targets.delete(target);
+      this.#settle();
     });
   }
 
-  /** Resolves when more may be sent; `undefined` when it may now. */
-  room(): Promise<void> | undefined {
-    if (this.#hasRoom()) return undefined;
-    this.#room ??= Promise.withResolvers<void>();
-    return this.#room.promise;
+  /** Adds something that waits for no peer. */
+  addCommand(outcome: Promise<void>): void {
+    this.#count++;
+    void outcome.finally(() => this.#settle());
+  }
+
+  /**
+   * Waits until one more message may be sent to a target, as long as it takes what is sent to it.
+   *
+   * @returns `undefined` when that is now. Rejects with a {@linkcode LimitError} once nothing of
+   *   what waits was settled for two seconds, and at once from then on until something is.
+   */
+  room(target: string): Promise<void> | undefined {
+    const waiting = this.#targets.get(target);
+    return waiting === undefined || this.#hasRoom(waiting)
+      ? undefined
+      : this.#wait(target, waiting);
   }
 
   /** Resolves when nothing is on its way any more. */
@@ -46,7 +92,45 @@ export class PendingSends {
     return this.#idle.promise;
   }
 
-  #hasRoom(): boolean {
-    return this.#count < MAX_COUNT && this.#length < MAX_LENGTH;
+  async #wait(target: string, waiting: Waiting): Promise<void> {
+    while (!this.#hasRoom(waiting)) {
+      const { settled, count, length } = waiting;
+      if (waiting.isStalled) {
+        throw new LimitError(
+          `Cannot send to ${JSON.stringify(target)}: ${count} messages with ${length} characters ` +
+            "are waiting for it, and it takes none; wait until it has read them",
+        );
+      }
+      const cancel = this.clock.after(STALL_MS, () => {
+        waiting.isStalled = true;
+        this.#wake();
+      });
+      try {
+        while (waiting.settled === settled && !waiting.isStalled && !this.#hasRoom(waiting)) {
+          this.#change ??= Promise.withResolvers<void>();
+          await this.#change.promise;
+        }
+      } finally {
+        cancel();
+      }
+    }
+  }
+
+  #settle(): void {
+    this.#count--;
+    this.#wake();
+    if (this.#count > 0) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
+  }
+
+  #wake(): void {
+    this.#change?.resolve();
+    this.#change = undefined;
+  }
+
+  #hasRoom({ count, length }: Waiting): boolean {
+    return count < Math.max(LEAST_COUNT, MAX_COUNT - this.#count) &&
+      length < Math.max(LEAST_LENGTH, MAX_LENGTH - this.#length);
   }
 }

@@ -41,7 +41,7 @@ export interface PlainInterfaceOptions {
  */
 export class PlainInterface {
   readonly #options: PlainInterfaceOptions;
-  readonly #sends = new PendingSends();
+  readonly #sends: PendingSends;
   readonly #startedAt: number;
   /** Bounds comings and goings on a screen; a program gets them all. */
   readonly #presence: BoundedNotices | undefined;
@@ -51,6 +51,7 @@ export class PlainInterface {
 
   constructor(options: PlainInterfaceOptions) {
     this.#options = options;
+    this.#sends = new PendingSends(options.clock);
     this.#startedAt = options.clock.monotonic();
     const print = (text: string) => this.#print(text);
     this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
@@ -119,7 +120,7 @@ export class PlainInterface {
         const command = parseCommand(input.line);
         if (command.kind === "quit") return true;
         await this.#run(command);
-        await (this.#sends.room() ?? output.ready());
+        await output.ready();
       }
     }
     return false;
@@ -139,7 +140,7 @@ export class PlainInterface {
     switch (command.kind) {
       case "send":
         await this.#awaitPeer(command.to);
-        return this.#send(command.to, command.content);
+        return await this.#send(command.to, command.content);
       case "peers":
         while (await this.#awaitPeers(ANSWERS_MS));
         return this.#print(peersText(this.#options.node, plainStyle));
@@ -150,8 +151,15 @@ export class PlainInterface {
     }
   }
 
-  #send(to: string, content: string): void {
+  async #send(to: string, content: string): Promise<void> {
+    try {
+      const room = this.#sends.room(to);
+      if (room !== undefined) await room;
+    } catch (error) {
+      return this.#fail(messageOf(error));
+    }
     this.#sends.add(
+      to,
       content.length,
       this.#options.node.send(to, content).then(
         (peer) => this.#print(sentText(peer, plainStyle)),

@@ -5,7 +5,8 @@ import type { Clock } from "../base/clock.ts";
 import { printable, printableName } from "../base/printable.ts";
 import { messageOf } from "../errors.ts";
 import type { Mode, Node } from "../node.ts";
-import { COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
+import { CommandQueue } from "./command_queue.ts";
+import { type Command, COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
 import { aborted, settleSends } from "./ending.ts";
 import { isIdentityCommand, runIdentityCommand } from "./identity_text.ts";
 import { Keyboard } from "./keyboard.ts";
@@ -39,7 +40,8 @@ export interface TerminalInterfaceOptions {
 /** The interface for people: a prompt that stays whole while messages arrive above it. */
 export class TerminalInterface {
   readonly #options: TerminalInterfaceOptions;
-  readonly #sends = new PendingSends();
+  readonly #sends: PendingSends;
+  readonly #commands = new CommandQueue();
   readonly #presence: BoundedNotices;
   readonly #log: BoundedNotices;
   readonly #keyboard = new Keyboard();
@@ -50,6 +52,7 @@ export class TerminalInterface {
 
   constructor(options: TerminalInterfaceOptions) {
     this.#options = options;
+    this.#sends = new PendingSends(options.clock);
     const print = (text: string) => this.print(text);
     this.#presence = new BoundedNotices(options.clock, PRESENCE_BOUNDS, print);
     this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
@@ -75,7 +78,7 @@ export class TerminalInterface {
       if (stop.signal.aborted) return; // pasted behind the end
       const command = parseCommand(line);
       if (command.kind === "quit") return stop.abort();
-      this.#run(command);
+      this.#submit(command);
       this.#readline.prompt();
     });
     // A terminal that was closed: without this, writing to it would end the program before it has
@@ -141,36 +144,49 @@ export class TerminalInterface {
     }
   }
 
-  #run(command: ReturnType<typeof parseCommand>): void {
+  #submit(command: Command): void {
+    const running = this.#commands.add(() => this.#run(command));
+    if (running !== undefined) return this.#sends.addCommand(running);
+    this.#warn(
+      "Cannot run a command: too many are waiting for a peer; wait until it has read them",
+    );
+  }
+
+  #warn(text: string): void {
+    this.print(this.#options.style.warning(printable(text)));
+  }
+
+  async #run(command: Command): Promise<void> {
     const { node, style } = this.#options;
-    if (isIdentityCommand(command)) {
-      return this.#sends.add(
-        0,
-        runIdentityCommand(node, command, style).then(
-          (text) => this.print(text),
-          (error) => this.print(style.warning(printable(messageOf(error)))),
-        ),
-      );
-    }
-    switch (command.kind) {
-      case "send":
-        return this.#send(command.to, command.content);
-      case "peers":
-        return this.print(peersText(node, style));
-      case "help":
-        return this.print(HELP);
-      case "mistake":
-        return this.print(style.warning(printable(command.message)));
+    try {
+      if (isIdentityCommand(command)) {
+        return this.print(await runIdentityCommand(node, command, style));
+      }
+      switch (command.kind) {
+        case "send":
+          return await this.#send(command.to, command.content);
+        case "peers":
+          return this.print(peersText(node, style));
+        case "help":
+          return this.print(HELP);
+        case "mistake":
+          return this.#warn(command.message);
+      }
+    } catch (error) {
+      this.#warn(messageOf(error));
     }
   }
 
-  #send(to: string, content: string): void {
+  async #send(to: string, content: string): Promise<void> {
     const { node, style } = this.#options;
+    const room = this.#sends.room(to);
+    if (room !== undefined) await room;
     this.#sends.add(
+      to,
       content.length,
       node.send(to, content).then(
         (peer) => this.print(sentText(peer, style)),
-        (error) => this.print(style.warning(printable(messageOf(error)))),
+        (error) => this.#warn(messageOf(error)),
       ),
     );
   }

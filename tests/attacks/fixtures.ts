@@ -8,6 +8,7 @@ import { type Identity, makeIdentity } from "../../lib/identity/identity.ts";
 import { KnownPeers } from "../../lib/identity/known_peers.ts";
 import { defaultNodeOptions, Node, type NodeEvent, type PlaintextPolicy } from "../../lib/node.ts";
 import { type MemoryHost, MemoryNetwork } from "../../lib/transport/memory.ts";
+import type { Transport } from "../../lib/transport/stream.ts";
 import { tcpTransport } from "../../lib/transport/tcp.ts";
 import {
   type Datagram,
@@ -118,6 +119,8 @@ export interface StartOptions {
   readonly identity?: Identity;
   /** Whether the user interface takes the events; yes unless told. */
   readonly reads?: boolean;
+  /** How it connects; over TCP unless told. */
+  readonly dial?: Transport["dial"];
 }
 
 /**
@@ -146,7 +149,7 @@ export class Lan {
       clock,
       random: systemRandom,
       log: { ...silentLog, warn: (line) => void log.push(line) },
-      transport: tcpTransport,
+      transport: { ...tcpTransport, dial: options.dial ?? tcpTransport.dial },
       lan: this.#host.lan,
       dialTextChannel: () => Promise.reject(new Error("There is no server")),
     });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { PlaintextPolicy } from "../../lib/node.ts";
+import { tcpTransport } from "../../lib/transport/tcp.ts";
 import { encodeMessage } from "../../lib/wire/message.ts";
 import { eventually, Lan, type Person, talk } from "./fixtures.ts";
 
@@ -86,4 +87,37 @@ Deno.test("a version 1 message that claims a known nickname is unverified", asyn
   assert.ok(event.type === "message" && !event.encrypted && event.trust === "unverified");
   assert.equal(event.id, undefined);
   await talk(alice, bob, "after");
+});
+
+Deno.test("a line that waits for its connection is not sent once its nickname is known with an id", async () => {
+  await using stack = new AsyncDisposableStack();
+  const lan = new Lan();
+  const listener = stack.use(Deno.listen({ hostname: "127.0.0.1", port: 0 }));
+  const [dialled, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const alice = stack.use(
+    await lan.start("alice", {
+      async dial(address, signal) {
+        if (address.port === listener.addr.port) {
+          dialled.resolve();
+          await answer.promise;
+        }
+        return tcpTransport.dial(address, signal);
+      },
+    }),
+  );
+  await lan.announce("bob", listener.addr.port);
+  await alice.seen((event) => event.type === "peer_up");
+  const sent = assert.rejects(
+    alice.node.send("bob", "secret"),
+    /^ParlanceError: Cannot send to .* in plain text: this nickname is known with the id /,
+  );
+  await dialled.promise;
+  const bob = stack.use(await lan.start("bob"));
+  await bob.seen((event) => event.type === "peer_up" && event.peer.id === alice.identity.id);
+  await bob.node.send("alice", "it is me");
+  await alice.hears("bob: it is me");
+  answer.resolve();
+  using connection = await listener.accept();
+  await sent;
+  assert.equal(await connection.read(new Uint8Array(100)), null, "nothing is said there");
 });

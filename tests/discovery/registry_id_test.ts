@@ -43,7 +43,7 @@ Deno.test("one nickname with two ids is two peers, and the id tells them apart",
 
 Deno.test("restarted peer with an id is the same peer, and its newest run is tried first", async () => {
   const { clock, registry, events } = makeRegistry();
-  registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1", B));
+  registry.sawOnLan(lan("bob", "10.0.1.2:5000", "b1", B));
   registry.listed([listing("p1", "bob", "203.0.113.7:5000", "b1", B)]);
   const [{ key }] = registry.peers();
   await clock.advance(10_000);
@@ -54,7 +54,7 @@ Deno.test("restarted peer with an id is the same peer, and its newest run is tri
   ]);
   assert.deepEqual(known(registry), [
     "bob 10.0.0.2:6000/lan 203.0.113.7:6000/bootstrap " +
-    "10.0.0.2:5000/lan 203.0.113.7:5000/bootstrap",
+    "10.0.1.2:5000/lan 203.0.113.7:5000/bootstrap",
   ]);
   const [bob] = registry.peers();
   assert.deepEqual([bob.key, bob.id, bob.instance], [key, B, instanceOf("b2")]);
@@ -63,6 +63,68 @@ Deno.test("restarted peer with an id is the same peer, and its newest run is tri
   registry.listed([listing("p2", "bob", "203.0.113.7:6000", "b2", B)]);
   assert.deepEqual(known(registry), ["bob 10.0.0.2:6000/lan 203.0.113.7:6000/bootstrap"]);
   assert.deepEqual(events(), ["up bob"]);
+});
+
+Deno.test("run of an id takes the place of the one before it on its host, which said no goodbye", () => {
+  const { registry, events } = makeRegistry();
+  registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1", B));
+  registry.sawOnLan(lan("bob", "10.0.1.2:5000", "b1", B));
+  registry.sawOnLan(lan("bob", "10.0.0.2:6000", "b2", B));
+  assert.deepEqual(known(registry), ["bob 10.0.0.2:6000/lan 10.0.1.2:5000/lan"]);
+  registry.sawOnLan(lan("bob", "10.0.1.2:6000", "b2", B));
+  assert.deepEqual(known(registry), ["bob 10.0.0.2:6000/lan 10.0.1.2:6000/lan"]);
+  registry.saidGoodbye({ nickname: "bob", instance: instanceOf("b2"), id: B }, "10.0.0.2");
+  assert.deepEqual(events(), ["up bob", "down bob goodbye"]);
+});
+
+Deno.test("run takes the place of no other peer, host or kind of address", () => {
+  const { registry } = makeRegistry();
+  registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1", B));
+  registry.sawOnLan(lan("bob", "10.0.0.2:5001", undefined, B)); // of no known run
+  registry.sawOnLan(lan("eve", "10.0.0.2:5002", "b1", B));
+  registry.sawOnLan(lan("bob", "10.0.0.2:5003", "b1", E));
+  registry.listed([
+    listing("p1", "bob", "10.0.0.2:5000", "b1", B),
+    // Others may share a public address.
+    listing("p2", "bob", "203.0.113.7:5000", "b1", B),
+    listing("p3", "bob", "203.0.113.7:6000", "b2", B),
+  ]);
+  const addresses = () => registry.peers().reduce((sum, peer) => sum + peer.addresses.length, 0);
+  assert.equal(addresses(), 7);
+  registry.sawOnLan(lan("bob", "10.0.0.66:5000", "e1", B)); // from elsewhere
+  registry.sawOnLan(lan("bob", "10.0.0.2:5009", "e2")); // without the id
+  registry.sawOnLan(lan("bob", "10.0.0.2:5008", undefined, B)); // without a run
+  registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1", B)); // of the same run
+  assert.equal(addresses(), 10);
+});
+
+Deno.test("address that proved an id is tried before newer ones that only claim it", () => {
+  const { registry } = makeRegistry();
+  registry.proved(B, instanceOf("b1"), "10.0.0.2"); // by a session that came before its announce
+  registry.sawOnLan(lan("bob", "10.0.0.66:5000", "b1", B));
+  registry.sawOnLan(lan("bob", "10.0.0.66:5001", undefined, B));
+  registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1", B));
+  registry.sawOnLan(lan("bob", "10.0.0.67:5000", "e1", B));
+  const first = () => registry.peers()[0].addresses[0].address.hostname;
+  assert.equal(first(), "10.0.0.2");
+  // A restart elsewhere is a claim like that of anybody, until it is proved.
+  registry.listed([listing("p1", "bob", "203.0.113.7:5000", "b2", B)]);
+  assert.equal(first(), "10.0.0.2");
+  registry.proved(B, instanceOf("b2"), "203.0.113.7");
+  assert.equal(first(), "203.0.113.7");
+  registry.proved(E, instanceOf("b1"), "10.0.0.66");
+  assert.equal(first(), "203.0.113.7");
+});
+
+Deno.test("proofs are remembered of the latest 1024 ids", () => {
+  const { registry, held } = makeRegistry();
+  for (let number = 0; number < 2000; number++) {
+    registry.proved(idOf(number & 255, number >> 8), instanceOf("b1"), "10.0.0.2");
+  }
+  assert.equal(held(), 1024);
+  registry.sawOnLan(lan("bob", "10.0.0.66:5000", "b1", idOf(1999 & 255, 1999 >> 8)));
+  registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1", idOf(1999 & 255, 1999 >> 8)));
+  assert.equal(registry.peers()[0].addresses[0].address.hostname, "10.0.0.2");
 });
 
 Deno.test("peer with an id that is restarted on its fixed port neither leaves nor comes", () => {
@@ -144,7 +206,7 @@ Deno.test("whoever claims an id from many ports does not crowd out the peer that
   const { registry, refusals } = makeRegistry();
   const flood = () => {
     for (let port = 1; port <= 40; port++) {
-      registry.sawOnLan(lan("bob", `10.0.0.66:${port}`, `e${port}`, B));
+      registry.sawOnLan(lan("bob", `10.0.0.66:${port}`, "e1", B));
     }
   };
   flood();
@@ -165,6 +227,7 @@ Deno.test("whoever claims an id from many ports does not crowd out the peer that
 Deno.test("goodbye is of the id where it has one, and of no other run of it", () => {
   const { registry, events } = makeRegistry();
   registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1", B));
+  registry.sawOnLan(lan("bob", "10.0.1.2:5000", "b1", B));
   registry.sawOnLan(lan("bob", "10.0.0.2:6000", "b2", B));
   registry.sawOnLan(lan("bob", "10.0.0.9:5000", "e1", E));
   events();
@@ -176,6 +239,9 @@ Deno.test("goodbye is of the id where it has one, and of no other run of it", ()
   assert.equal(registry.peers()[0].addresses.length, 2);
   registry.saidGoodbye({ ...bob, instance: instanceOf("b1") }, "10.0.0.2"); // late
   assert.deepEqual(registry.peers()[0].addresses.map(({ address }) => address.port), [6000]);
+  registry.sawOnLan(lan("bob", "10.0.1.2:6000", "b2", B));
+  registry.saidGoodbye({ ...bob, instance: instanceOf("b1") }, "10.0.1.2"); // later
+  assert.equal(registry.peers()[0].addresses.length, 2);
   registry.saidGoodbye(bob, "10.0.0.2");
   registry.saidGoodbye({ nickname: "bob" }, "10.0.0.9");
   assert.deepEqual(events(), ["down bob~" + B.slice(0, 4) + " goodbye", "down bob goodbye"]);

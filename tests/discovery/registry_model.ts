@@ -28,6 +28,7 @@ export interface ModelPeer {
 export class RegistryModel {
   peers: ModelPeer[] = [];
   #steps = 0;
+  #proofs = new Map<string, { instance: string; host: string }>();
   /** Listed address and nickname, and the first peer that was there. */
   #listings: { address: string; peer: ModelPeer }[] = [];
 
@@ -44,6 +45,18 @@ export class RegistryModel {
     if (known === undefined) peer.addresses.push(known = { at, host, via: "lan", seenAt: now });
     known.seenAt = now;
     this.#renew(peer, known, sighting);
+    const { id, instance } = sighting;
+    if (id === undefined || instance === undefined) return;
+    this.#remove(
+      peer,
+      (other) =>
+        other.via === "lan" && other.host === host && ![undefined, instance].includes(other.run),
+    );
+  }
+
+  proved(id: string, instance: string, host: string): void {
+    this.#proofs.set(id, { instance, host });
+    for (const peer of this.peers) if (peer.id === id) this.#order(peer);
   }
 
   saidGoodbye({ nickname, instance, id }: Omit<Goodbye, "type">, host: string): void {
@@ -57,12 +70,9 @@ export class RegistryModel {
       } else if (id !== undefined) continue;
       const isFirst = (id !== undefined || instance !== undefined) &&
         peer.addresses[0].host === host;
-      if (!isFirst) this.#remove(peer, isHere);
-      else {
-        this.#remove(peer, ({ via, run }) => {
-          return via === "lan" && (!instance || !run || run === instance);
-        });
-      }
+      this.#remove(peer, (known) =>
+        (isFirst ? known.via === "lan" : isHere(known)) &&
+        (!instance || !known.run || known.run === instance));
     }
   }
 
@@ -113,10 +123,20 @@ export class RegistryModel {
     if (peer.id === id) peer.instance = instance ?? peer.instance;
     if (before !== `${peer.id} ${peer.instance}`) peer.namedAt = this.#steps++;
     if (peer.id === id || peer.instance === instance) known.run = instance ?? known.run;
+    this.#order(peer);
+  }
+
+  #order(peer: ModelPeer): void {
+    const proof = this.#proofs.get(peer.id ?? "");
+    const isProved = ({ run, host }: ModelAddress) =>
+      run === proof?.instance && host === proof?.host;
     const isOlder = ({ run }: ModelAddress) => run !== undefined && run !== peer.instance;
-    const current = peer.addresses.filter((one) => !isOlder(one));
-    const older = peer.addresses.filter(isOlder);
-    peer.addresses = [current, older].flatMap((some) =>
+    const groups = [
+      peer.addresses.filter((one) => isProved(one)),
+      peer.addresses.filter((one) => !isProved(one) && !isOlder(one)),
+      peer.addresses.filter((one) => !isProved(one) && isOlder(one)),
+    ];
+    peer.addresses = groups.flatMap((some) =>
       peer.id === undefined ? some : [
         ...some.filter(({ via }) => via === "lan"),
         ...some.filter(({ via }) => via !== "lan"),

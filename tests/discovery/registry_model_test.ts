@@ -44,6 +44,12 @@ type Step =
   }
   | { readonly kind: "list"; readonly sightings: BootstrapSighting[] }
   | { readonly kind: "forget" }
+  | {
+    readonly kind: "proof";
+    readonly id: PeerId;
+    readonly instance: string;
+    readonly hostname: string;
+  }
   | { readonly kind: "pass"; readonly ms: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -63,6 +69,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant("list" as const), sightings: list }),
   },
   { weight: 1, arbitrary: fc.constant({ kind: "forget" as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant("proof" as const),
+      id: fc.constantFrom(idOf(1), idOf(2)),
+      instance: fc.constantFrom("0f3a1", "0f3a2").map(instanceOf),
+      hostname,
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant("pass" as const), ms: fc.constantFrom(4000, 12_000) }),
@@ -98,7 +113,9 @@ Deno.test("registry holds nothing any more after everybody has left", async () =
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), async (steps) => {
       const { clock, registry, held } = makeRegistry();
-      for (const one of steps) await apply(one, registry, new RegistryModel(), clock);
+      for (const one of steps) {
+        if (one.kind !== "proof") await apply(one, registry, new RegistryModel(), clock);
+      }
       registry.listed([]);
       await clock.advance(TIMEOUT_MS + 1);
       registry.expire(TIMEOUT_MS);
@@ -123,6 +140,9 @@ async function apply(one: Step, registry: PeerRegistry, model: RegistryModel, cl
     case "forget":
       registry.forgetListed();
       return model.forgetListed();
+    case "proof":
+      registry.proved(one.id, one.instance, one.hostname);
+      return model.proved(one.id, one.instance, one.hostname);
     case "pass":
       await clock.advance(one.ms);
       registry.expire(TIMEOUT_MS);

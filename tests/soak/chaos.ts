@@ -7,5 +7,10 @@ import { runChaos } from "../support/chaos.ts";
 const seconds = Number(Deno.args[0] ?? 60);
 const seed = Number(Deno.args[1] ?? crypto.getRandomValues(new Uint32Array(1))[0]);
 console.log(`${seconds} s with seed ${seed}`);
-const { sent, notSent, kills } = await runChaos(seed, seconds * 1000);
-console.log(`${sent} messages sent, ${notSent} reported as not sent, ${kills} connections killed`);
+const report = await runChaos(seed, seconds * 1000);
+const { sent, notSent, uncertain, takenAnew, kills, restarts } = report;
+console.log(
+  `${sent} messages sent (${takenAnew} of them taken by two runs of their receiver), ` +
+    `${notSent} reported as not sent (${uncertain} as uncertain), ` +
+    `${kills} connections killed, ${restarts} nodes restarted`,
+);

@@ -1,22 +1,21 @@
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { systemClock } from "../../lib/base/clock.ts";
-import { silentLog } from "../../lib/base/log.ts";
 import { type Random, systemRandom } from "../../lib/base/random.ts";
 import { messageOf } from "../../lib/errors.ts";
-import { makeCertificate } from "../../lib/identity/certificate_maker.ts";
-import { makeIdentity } from "../../lib/identity/identity.ts";
-import { KnownPeers } from "../../lib/identity/known_peers.ts";
-import { defaultNodeOptions, Node } from "../../lib/node.ts";
 import { MemoryNetwork } from "../../lib/transport/memory.ts";
 import type { Stream, Transport } from "../../lib/transport/stream.ts";
 import { tcpTransport } from "../../lib/transport/tcp.ts";
+import { ChaosNode } from "./chaos_node.ts";
 
 /** Nodes that all send to each other. */
 const NODES = 5;
 /** Between two bursts of messages, and between two breaks: up to this, in milliseconds. */
 const SEND_MS = 10;
 const KILL_MS = 60;
+/** Between two ends of a node, and from its end to its next start: up to this, in milliseconds. */
+const END_MS = 2000;
+const AWAY_MS = 300;
 /** Everything is settled within this time after the last break, in milliseconds. */
 const SETTLE_MS = 30_000;
 
@@ -24,21 +23,29 @@ const SETTLE_MS = 30_000;
 interface Fate {
   readonly from: number;
   readonly to: number;
-  readonly number: number;
+  readonly content: string;
   state: "waiting" | "sent" | Error;
+  /** The receiver's latest run when the sender was told. */
+  toldInRun: number;
 }
 
 /** What {@linkcode runChaos} did, all of it as it should be. */
 export interface ChaosReport {
   readonly sent: number;
   readonly notSent: number;
+  /** Those of them that may have arrived, and are reported so. */
+  readonly uncertain: number;
+  /** Messages that a later run took, too: the break and the end swallowed their acknowledgement. */
+  readonly takenAnew: number;
   readonly kills: number;
+  readonly restarts: number;
 }
 
 /**
  * Five nodes on this machine talk to each other through TLS over TCP while connections are closed
- * at random, in the middle of a handshake as well as in use. Fails unless each message that was
- * reported as sent arrived once and in order, and one that was reported as not sent did not.
+ * at random, in the middle of a handshake as well as in use, and nodes end and start again with
+ * their identities. Fails unless each message that was reported as sent arrived once and in order,
+ * and one that was reported as not sent did not.
  *
  * @param seed Decides who sends to whom, and what breaks; the network's timing is its own.
  * @param durationMs How long messages are sent and connections broken.
@@ -50,59 +57,38 @@ export async function runChaos(seed: number, durationMs: number): Promise<ChaosR
   const streams = new Set<Stream>();
   const transport = killable(streams);
   const network = new MemoryNetwork(systemClock, systemRandom);
-  const nodes: Node[] = [];
-  const heard: string[][] = [];
+  const nodes: ChaosNode[] = [];
   for (let index = 0; index < NODES; index++) {
-    const directory = await Deno.makeTempDir();
-    cleanup.defer(() => Deno.remove(directory, { recursive: true }));
-    const certificate = await makeCertificate(systemRandom);
-    const identity = await makeIdentity(certificate.keyPem, certificate.certificatePem);
-    const knownPeers = cleanup.use(
-      await KnownPeers.open({ directory, clock: systemClock, log: silentLog }),
-    );
-    const address = `10.0.0.${index + 1}`;
-    const host = network.host({ name: "eth0", address, netmask: "255.0.0.0", lan: "lan" });
-    const node = cleanup.use(
-      await Node.start({
-        ...defaultNodeOptions,
-        nickname: `node${index}`,
-        security: { identity, knownPeers, plaintext: "deny" },
-      }, {
-        clock: systemClock,
-        random: systemRandom,
-        log: silentLog,
-        transport,
-        lan: host.lan,
-        dialTextChannel: () => Promise.reject(new Error("There is no server")),
-      }),
-    );
+    const node = cleanup.use(await ChaosNode.make(index, network, transport));
     nodes.push(node);
-    const own: string[] = [];
-    heard.push(own);
-    void (async () => {
-      for await (const event of node.events) {
-        if (event.type === "message") own.push(event.message.content);
-      }
-    })();
+    await node.start();
   }
   const deadline = systemClock.monotonic() + 10_000;
-  while (nodes.some((node) => node.peers().length < NODES - 1)) {
+  while (nodes.some(({ node }) => node!.peers().length < NODES - 1)) {
     assert.ok(systemClock.monotonic() < deadline, "the nodes did not find each other");
     await setTimeout(10);
   }
 
   const fates: Fate[] = [];
   let kills = 0;
+  let restarts = 0;
   const end = systemClock.monotonic() + durationMs;
   const counters = new Map<string, number>();
   const send = (from: number, to: number) => {
+    const sender = nodes[from].node;
+    if (sender === undefined) return;
     const number = counters.get(`${from} ${to}`) ?? 0;
     counters.set(`${from} ${to}`, number + 1);
-    const fate: Fate = { from, to, number, state: "waiting" };
+    const content = `${from} ${to} ${number}`;
+    const fate: Fate = { from, to, content, state: "waiting", toldInRun: 0 };
     fates.push(fate);
-    nodes[from].send(`node${to}`, `${from} ${to} ${number}`).then(
-      () => fate.state = "sent",
-      (error) => fate.state = error instanceof Error ? error : new Error(messageOf(error)),
+    const told = (state: "sent" | Error) => {
+      fate.state = state;
+      fate.toldInRun = nodes[to].heard.length;
+    };
+    sender.send(nodes[to].nickname, content).then(
+      () => told("sent"),
+      (error) => told(error instanceof Error ? error : new Error(messageOf(error))),
     );
   };
   const breaking = (async () => {
@@ -114,41 +100,74 @@ export async function runChaos(seed: number, durationMs: number): Promise<ChaosR
       kills++;
     }
   })();
+  const restarting = (async () => {
+    while (systemClock.monotonic() < end) {
+      await setTimeout(random() * Math.min(END_MS, end - systemClock.monotonic()));
+      const node = nodes[pick(NODES)];
+      await node.end();
+      await setTimeout(random() * AWAY_MS);
+      await node.start();
+      restarts++;
+    }
+  })();
   while (systemClock.monotonic() < end) {
     const from = pick(NODES);
     const to = (from + 1 + pick(NODES - 1)) % NODES;
     for (let burst = 1 + pick(4); burst > 0; burst--) send(from, to);
     await setTimeout(random() * SEND_MS);
   }
-  await breaking;
+  await Promise.all([breaking, restarting]);
   const settled = systemClock.monotonic() + SETTLE_MS;
   while (fates.some(({ state }) => state === "waiting")) {
     assert.ok(systemClock.monotonic() < settled, "a message is neither sent nor reported");
     await setTimeout(10);
   }
   await setTimeout(100); // what "cannot be told" may still arrive
-  checkFates(fates, heard);
-  const sent = fates.filter(({ state }) => state === "sent").length;
-  return { sent, notSent: fates.length - sent, kills };
+  const takenAnew = checkFates(fates, nodes);
+  const count = (is: (state: Fate["state"]) => boolean) =>
+    fates.filter(({ state }) => is(state)).length;
+  const sent = count((state) => state === "sent");
+  const uncertain = count(isUncertain);
+  return { sent, notSent: fates.length - sent, uncertain, takenAnew, kills, restarts };
 }
 
-function checkFates(fates: readonly Fate[], heard: readonly string[][]): void {
-  const arrived = new Set<string>();
-  const last = new Map<string, number>();
-  for (const content of heard.flat()) {
-    const [from, to, number] = content.split(" ").map(Number);
-    const before = last.get(`${from} ${to}`) ?? -1;
-    assert.ok(number > before, `${content} came after number ${before}`);
-    last.set(`${from} ${to}`, number);
-    arrived.add(content);
+/**
+ * Returns how many messages a second run of their receiver took. A receiver that starts again does
+ * not know what it took, so that is right for those whose sender had not been told by then.
+ */
+function checkFates(fates: readonly Fate[], nodes: readonly ChaosNode[]): number {
+  const byContent = new Map(fates.map((fate) => [fate.content, fate]));
+  /** In which run each message was taken last. */
+  const arrived = new Map<string, number>();
+  let takenAnew = 0;
+  for (const { heard } of nodes) {
+    for (const [run, contents] of heard.entries()) {
+      const last = new Map<string, number>();
+      for (const content of contents) {
+        const [from, to, number] = content.split(" ").map(Number);
+        const before = last.get(`${from} ${to}`) ?? -1;
+        assert.ok(number > before, `${content} came after number ${before}`);
+        last.set(`${from} ${to}`, number);
+        if (arrived.has(content)) {
+          takenAnew++;
+          const { toldInRun } = byContent.get(content)!;
+          assert.ok(toldInRun > run, `${content} came again although its sender was told`);
+        }
+        arrived.set(content, run);
+      }
+    }
   }
-  for (const { from, to, number, state } of fates) {
-    const content = `${from} ${to} ${number}`;
+  for (const { content, state } of fates) {
     if (state === "sent") assert.ok(arrived.has(content), `${content} was lost`);
-    else if (!messageOf(state).startsWith("Cannot tell")) {
+    else if (!isUncertain(state)) {
       assert.ok(!arrived.has(content), `${content} arrived, but: ${messageOf(state)}`);
     }
   }
+  return takenAnew;
+}
+
+function isUncertain(state: Fate["state"]): boolean {
+  return state instanceof Error && state.message.startsWith("Cannot tell");
 }
 
 /** TCP on this machine, whatever address the others see; keeps what is open. */

@@ -71,11 +71,15 @@ export class Paper {
   }
 }
 
-/** Waits for turns of the event loop until `condition` holds; fails when it never does. */
+/**
+ * Waits for turns of the event loop until `condition` holds; fails when it never does. Handshakes
+ * take other threads' time, so later turns leave them some.
+ */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let turn = 0; turn < 5000; turn++) {
+  for (let turn = 0; turn < 7500; turn++) {
     if (condition()) return;
-    await settle(1);
+    if (turn < 5000) await settle(1);
+    else await new Promise((resolve) => setTimeout(resolve, 2));
   }
   throw new Error(`Waited in vain for ${what}`);
 }

@@ -63,6 +63,7 @@ function driveByJson(secure: SecureWorld, node: Node) {
   return {
     keyboard,
     running,
+    lines,
     events: (name: string) => lines().filter(({ event }) => event === name),
     /** Runs a command; `ref` is left out of the answer, since it is not the same twice. */
     async answer(command: Line | string): Promise<Line> {
@@ -213,6 +214,25 @@ Deno.test("a command about a peer is answered although the input has ended behin
   keyboard.type(`{"command":"safety_number","peer":"${bob.id}"}\n{"command":"quit"}\n`);
   await running;
   assert.equal(events("safety_number").length, 1);
+});
+
+Deno.test("commands about peers are run, and answered, in the order of the input", async () => {
+  await using secure = new SecureWorld();
+  const alice = await secure.start("alice");
+  const bob = await secure.start("bob");
+  const { keyboard, running, answer, lines } = driveByJson(secure, alice);
+  await answer({ command: "send", to: "bob", content: "hi" });
+  const commands = ["safety_number", "verify", "safety_number", "forget", "safety_number", "block"];
+  const before = lines().length;
+  for (const command of commands) {
+    keyboard.type(`${JSON.stringify({ command, peer: bob.id, ref: command })}\n`);
+  }
+  keyboard.type('{"command":"whoami"}\n');
+  keyboard.end();
+  await running;
+  const answers = lines().slice(before).filter(({ event }) => event !== "peer_down");
+  assert.deepEqual(answers.map(({ event, ref }) => ref ?? event), [...commands, "whoami"]);
+  assert.deepEqual(answers.flatMap(({ verified }) => verified ?? []), [false, true, false]);
 });
 
 Deno.test("people get the answers as text", async () => {

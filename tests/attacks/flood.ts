@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
+import { FakeClock } from "../support/fake_clock.ts";
+import { RawTls } from "../support/raw_tls.ts";
+import { Lan, newIdentity, opening } from "./fixtures.ts";
+
+/** Content of each message, in bytes. */
+const SIZE = 15_000;
+/** Bytes that may be taken for a user who reads nothing: our own limits and the system's buffers. */
+const MAX_TAKEN = 40e6;
+/** A sign of life each time, and nothing taken in between: then the flood has come to a halt. */
+const SIGNS_OF_HALT = 5;
+/** More than the 4 s after which a side that does not read gives a sign of life, in milliseconds. */
+const SIGN_MS = 4000;
+/** Time for bytes on their way to come in before the clock goes on, in milliseconds. */
+const TURN_MS = 20;
+
+/**
+ * A session sends `bytes` bytes of messages as fast as it can, first to a user who reads nothing,
+ * then to one who reads everything. Fails unless it has to wait for him, and everything arrives.
+ *
+ * @param onRead Called now and then while the user reads.
+ */
+export async function flood(bytes: number, onRead: () => void = () => {}): Promise<void> {
+  const lan = new Lan();
+  const clock = new FakeClock();
+  await using alice = await lan.start("alice", { reads: false, clock });
+  const mallory = await newIdentity();
+  // By hand: the runtime's TLS takes any number of bytes before the network does.
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: alice.node.tcpPort });
+  using raw = await RawTls.client(connection, {
+    certificate: mallory.certificateDer,
+    keyPem: mallory.keyPem,
+  });
+  await raw.write(opening("mallory"));
+  const next = async () => (await alice.node.events.next()).value;
+  while ((await next()).type !== "identity"); // from now on there is a session
+  const messages = Math.ceil(bytes / SIZE);
+  let sent = 0;
+  let wake = () => {};
+  const sending = (async () => {
+    for (let seq = 1; seq <= messages; seq++) {
+      const line = { type: "message", seq, timestamp: 1, content: `${seq}`.padEnd(SIZE) };
+      await raw.write(JSON.stringify(line) + "\n");
+      sent += SIZE;
+      wake();
+    }
+  })();
+  let pongs = 0;
+  const listening = (async () => {
+    for (let text = await raw.read(); text !== null; text = await raw.read()) {
+      if (!text.includes('"pong"')) continue;
+      pongs++;
+      wake();
+    }
+  })();
+  // Nobody takes alice's events, so the flood comes to a halt. Only a side that does not read gives
+  // signs of life without being asked, so they tell when.
+  for (let signs = 0; signs < SIGNS_OF_HALT;) {
+    const [pongsBefore, sentBefore] = [pongs, sent];
+    await clock.advance(SIGN_MS);
+    // Neither comes of a side that stopped reading behind its clock's last tick.
+    const event = new Promise<void>((resolve) => wake = resolve);
+    await Promise.race([event, sending, setTimeout(TURN_MS)]);
+    if (sent !== sentBefore) signs = 0;
+    else if (pongs !== pongsBefore) signs++;
+  }
+  assert.ok(sent < Math.min(MAX_TAKEN, bytes), `${sent} bytes taken for a user who reads nothing`);
+  // Then the user reads on, and everything is there, once and in order.
+  for (let taken = 0; taken < messages;) {
+    const event = await next();
+    if (event.type !== "message") continue;
+    assert.equal(event.message.content, `${taken + 1}`.padEnd(SIZE));
+    if (++taken % 500 === 0) onRead();
+  }
+  await sending;
+  await alice.node[Symbol.asyncDispose]();
+  await listening;
+}
