@@ -1,4 +1,4 @@
-import { AsyncQueue } from "./base/async_queue.ts";
+import { Broadcast } from "./base/broadcast.ts";
 import { randomHex } from "./base/random.ts";
 import { Refusals } from "./base/refusals.ts";
 import { resolveTarget } from "./chat/target.ts";
@@ -65,7 +65,7 @@ export class Node implements AsyncDisposable {
   readonly nickname: string;
   /** What happens, in order; for one consumer, who makes peers wait when it is slow. */
   readonly events: AsyncIterableIterator<NodeEvent>;
-  readonly #events = new AsyncQueue<NodeEvent>(
+  readonly #events = new Broadcast<NodeEvent>(
     EVENTS_HIGH_WATER,
     (event) => EVENT_WEIGHT + (event.type === "message" ? event.message.content.length : 0),
   );
@@ -238,6 +238,16 @@ export class Node implements AsyncDisposable {
       await this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
     }
     return peer;
+  }
+
+  /**
+   * The same events from now on, for one more consumer, who makes nobody wait: one that is too
+   * slow gets no more of them.
+   *
+   * @param onOverrun Called when that happens.
+   */
+  watch(onOverrun: () => void): AsyncIterableIterator<NodeEvent> {
+    return this.#events.watch(EVENTS_HIGH_WATER, onOverrun);
   }
 
   /** Says goodbye, closes everything and ends {@linkcode events}. Idempotent. */

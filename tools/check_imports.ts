@@ -26,6 +26,7 @@ const ENTRIES = ["main.ts", "bootstrap_server.ts"];
 const ORDER = [
   "entry",
   "client",
+  "control",
   "ui",
   "node",
   "chat",

@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf, UnknownPeerError } from "../errors.ts";
 import type { Node, NodeEvent, Peer } from "../node.ts";
 import { formatAddress } from "../wire/address.ts";
 import { HELP, parseCommand } from "./commands.ts";
@@ -21,6 +21,8 @@ type JsonEvent = { readonly event: string; readonly ref?: Ref } & Readonly<Recor
 export interface JsonInterfaceOptions {
   readonly clock: Clock;
   readonly node: Node;
+  /** What happens at the node; its `events` unless given, which only one interface may take. */
+  readonly events?: AsyncIterable<NodeEvent>;
   /** The program's version. */
   readonly version: string;
   readonly read: Read;
@@ -39,15 +41,17 @@ export async function runJsonInterface(options: JsonInterfaceOptions): Promise<v
   const { node, version, output } = options;
   const { nickname, tcpPort } = node;
   emit(output, { event: "ready", nickname, tcp_port: tcpPort, version, id: node.id });
-  void writeEvents(node, output);
+  void writeEvents(options);
   const sends = new PendingSends(options.clock);
   const reading = readCommands(options, sends);
   const report = (message: string) => emit(output, { event: "error", message });
   await untilEnded({ ...options, sends, reading, report });
 }
 
-async function writeEvents(node: Node, output: Output): Promise<void> {
-  for await (const event of node.events) {
+async function writeEvents(
+  { node, events = node.events, output }: JsonInterfaceOptions,
+): Promise<void> {
+  for await (const event of events) {
     emit(output, describe(event, node));
     const room = output.ready();
     if (room !== undefined) await room;
@@ -153,14 +157,19 @@ function send(
     to,
     content.length,
     node.send(to, content).then(
-      () => emit(output, { event: "sent", to, ref }),
+      ({ id }) => {
+        emit(output, { event: "sent", to, id, ref });
+        // Who has an id acknowledges; of others it is not known whether the message arrived.
+        if (id !== undefined) emit(output, { event: "delivered", to, id, ref });
+      },
       (error) => fail(output, error, ref),
     ),
   );
 }
 
 function fail(output: Output, error: unknown, ref: Ref | undefined): void {
-  emit(output, { event: "error", message: messageOf(error), ref });
+  const code = error instanceof UnknownPeerError ? "unknown_peer" : undefined;
+  emit(output, { event: "error", message: messageOf(error), code, ref });
 }
 
 async function runPeerCommand(

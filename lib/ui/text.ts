@@ -7,6 +7,7 @@ import type {
   NodeEvent,
   Peer,
   PeerTrust,
+  Via,
 } from "../node.ts";
 import { formatAddress } from "../wire/address.ts";
 import { likelyColumns } from "./columns.ts";
@@ -71,17 +72,37 @@ export function eventText(event: NodeEvent, style: Style): string {
   }
 }
 
+/** A peer as a list of peers shows it. */
+export interface PeerEntry {
+  readonly label: string;
+  /** The addresses, as `ip:port`, in the order in which they are tried. */
+  readonly addresses: readonly { readonly address: string; readonly via: Via }[];
+  readonly trust: PeerTrust;
+  /** Where it is known for how long: milliseconds. */
+  readonly knownForMs?: number;
+}
+
 /** The answer to `/peers`. */
 export function peersText(node: Pick<Node, "peers" | "trustOf">, style: Style): string {
-  const peers = node.peers();
+  const entries = node.peers().map((peer) => ({
+    label: peer.label,
+    addresses: peer.addresses.map(({ address, via }) => ({ address: formatAddress(address), via })),
+    trust: node.trustOf(peer),
+    knownForMs: peer.knownForMs,
+  }));
+  return peerListText(entries, style);
+}
+
+/** A list of peers, each with its addresses below one another. */
+export function peerListText(peers: readonly PeerEntry[], style: Style): string {
   if (peers.length === 0) return "Nobody is here yet";
-  const rows = peers.flatMap((peer) =>
-    peer.addresses.map(({ address, via }, index) => [
-      index === 0 ? printableName(quoteTarget(peer.label)) : "",
-      formatAddress(address),
+  const rows = peers.flatMap(({ label, addresses, trust, knownForMs }) =>
+    addresses.map(({ address, via }, index) => [
+      index === 0 ? printableName(quoteTarget(label)) : "",
+      address,
       viaText(via),
-      index === 0 ? `for ${durationText(peer.knownForMs)}` : "",
-      index === 0 ? trustText(node.trustOf(peer)) : "",
+      index === 0 && knownForMs !== undefined ? `for ${durationText(knownForMs)}` : "",
+      index === 0 ? trustText(trust) : "",
     ])
   );
   const widths = [0, 1, 2, 4].map((column) =>
