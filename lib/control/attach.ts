@@ -9,6 +9,8 @@ import { type Line, Link, readObjects } from "./link.ts";
 const RETRY_MS = 50;
 /** For the client's answer, in milliseconds: it may be busy. */
 const ANSWER_MS = 5000;
+/** The same where the time for all attempts is nearly over, in milliseconds. */
+const LEAST_ANSWER_MS = 1000;
 
 /** What is needed to find a client, or to be one. */
 export interface AttachOptions {
@@ -51,9 +53,14 @@ export async function attach(options: AttachOptions): Promise<Link> {
       inUse = error;
     }
     const leftMs = giveUpAt - clock.monotonic();
-    const link = await connect(options, inUse, Math.min(ANSWER_MS, Math.max(leftMs, 1)));
-    if (link !== undefined) return link;
+    const link = await connect(
+      options,
+      inUse,
+      Math.min(ANSWER_MS, Math.max(leftMs, LEAST_ANSWER_MS)),
+    );
+    if (link instanceof Link) return link;
     if (leftMs <= 0) {
+      if (link !== undefined) throw link;
       throw new ParlanceError(
         `Cannot reach the client on the profile in ${options.directory}, ${inUse.user}: it takes ` +
           "no commands; if it is no older version, its log tells why, or it is just ending: " +
@@ -64,12 +71,15 @@ export async function attach(options: AttachOptions): Promise<Link> {
   }
 }
 
-/** Shakes hands; `undefined` where nobody listens, or who listens is just ending. */
+/**
+ * Shakes hands; `undefined` where nobody listens, or who listens is just ending, and an error where
+ * another attempt may succeed.
+ */
 async function connect(
   { clock, endpoint, directory, version, signal }: AttachOptions,
   { user }: ProfileInUseError,
   answerMs: number,
-): Promise<Link | undefined> {
+): Promise<Link | ParlanceError | undefined> {
   const dialled = await endpoint.dial(directory);
   if (dialled === undefined) return undefined;
   const { stream, secrets } = dialled;
@@ -103,7 +113,12 @@ async function connect(
     return undefined;
   }
   try {
-    const { ageMs, isOneShot } = understand(first.value, version, user, secrets);
+    const understood = understand(first.value, version, user, secrets);
+    if (understood instanceof ParlanceError) {
+      stream.close();
+      return understood;
+    }
+    const { ageMs, isOneShot } = understood;
     return new Link({
       clock,
       objects,
@@ -119,11 +134,14 @@ async function connect(
   }
 }
 
+/** What the client is, or an error where another attempt may succeed. */
 function understand(object: Line, version: string, user: string, secrets: Secrets | undefined) {
   const welcome = decodeWelcome(object);
   if (welcome === undefined || "refused" in welcome) {
     const why = welcome === undefined ? "it speaks another language" : welcome.refused;
-    throw new ParlanceError(`Cannot go through the running client, ${user}: ${why}`);
+    const problem = new ParlanceError(`Cannot go through the running client, ${user}: ${why}`);
+    if (welcome?.isBusy) return problem;
+    throw problem;
   }
   if (secrets !== undefined && !isSame(welcome.answer, secrets.answer)) {
     throw new ParlanceError(

@@ -116,7 +116,7 @@ function judge(
   const problem = admit();
   return problem === undefined
     ? undefined
-    : { cause: "command too many", reply: encodeRefusal(problem) };
+    : { cause: "command too many", reply: encodeRefusal(problem, "busy") };
 }
 
 function welcome(

@@ -40,9 +40,9 @@ export function encodeWelcome({ control, version, ageMs, isOneShot, answer }: We
   return line({ event: "control", control, version, age_ms, one_shot: isOneShot, answer });
 }
 
-/** A refusal, with its newline. */
-export function encodeRefusal(message: string): string {
-  return line({ event: "error", message });
+/** A refusal, with its newline; `busy` where another attempt may succeed. */
+export function encodeRefusal(message: string, code?: "busy"): string {
+  return line({ event: "error", message, code });
 }
 
 /** Reads a command's first line; `undefined` where it is none. */
@@ -58,9 +58,11 @@ export function decodeHello(text: string): Hello | undefined {
 /** Reads the client's first object: an answer, or why it refuses; `undefined` where it is neither. */
 export function decodeWelcome(
   object: Readonly<Record<string, unknown>>,
-): Welcome | { readonly refused: string } | undefined {
-  const { event, message, control, version, age_ms, one_shot, answer } = object;
-  if (event === "error" && typeof message === "string") return { refused: message };
+): Welcome | { readonly refused: string; readonly isBusy: boolean } | undefined {
+  const { event, message, code, control, version, age_ms, one_shot, answer } = object;
+  if (event === "error" && typeof message === "string") {
+    return { refused: message, isBusy: code === "busy" };
+  }
   if (event !== "control" || typeof control !== "number" || typeof version !== "string") return;
   return {
     control,
