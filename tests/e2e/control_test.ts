@@ -103,7 +103,7 @@ Deno.test("peers and listen go through a running client, and many commands share
   const { peers } = JSON.parse(listed.out);
   assert.ok(peers.some((peer: { nickname: string }) => peer.nickname === bob));
   const text = await alice.run("peers");
-  assert.match(text.out, new RegExp(`^\\d+ peers?:\n(.*\n)*  ${bob}  127.0.0.1:`));
+  assert.match(text.out, new RegExp(`^\\d+ peers?:\n(.*\n)*  ${bob} +127.0.0.1:`));
   // A listener that has started late would miss it: tell until it has heard.
   for (let count = 0; !listener.stdout.includes("psst"); count++) {
     assert.ok(count < 100, listener.report());
