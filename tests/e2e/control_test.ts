@@ -234,6 +234,42 @@ Deno.test({
   },
 });
 
+Deno.test("a client that starts or ends meanwhile makes a command work or fail clearly", async () => {
+  await using root = await TemporaryDirectory.make();
+  const alice = place(root.path);
+  const bob = unique("bob");
+  await using receiver = startClient(bob, { args: LOOPBACK });
+  await receiver.waitFor({ event: "ready" });
+  for (let round = 0; round < 8; round++) {
+    const content = `round ${round}`;
+    await using client = alice.client();
+    // From a start at the same time to an end at the same time.
+    if (round >= 2) await client.waitFor({ event: "ready" });
+    const end = (signal: Deno.Signal) => {
+      try {
+        client.kill(signal);
+      } catch {
+        // The command was first, and it has ended.
+      }
+    };
+    const sending = alice.run("send", bob, content);
+    if (round >= 4) await new Promise((resolve) => setTimeout(resolve, (round - 4) * 40));
+    if (round >= 4) end(round % 2 === 0 ? "SIGTERM" : "SIGKILL");
+    const { code, err } = await sending;
+    if (code === 0) {
+      assert.equal(err, "");
+      await receiver.waitFor({ event: "message", content });
+    } else {
+      assert.equal(code, 1, err);
+      assert.match(err, /^Cannot tell whether the message to .* was sent: the client has ended/);
+    }
+    const copies = receiver.all({ event: "message", content }).length;
+    assert.ok(copies <= 1, `${copies} copies`);
+    if (round < 4) end("SIGTERM");
+    await client.exited();
+  }
+});
+
 Deno.test({
   name: "hostile programs at the control socket cost the client little, and nobody else anything",
   ignore,
