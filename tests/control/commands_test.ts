@@ -155,6 +155,15 @@ Deno.test("a peer that is not there yet is waited for", async () => {
   await bob.node[Symbol.asyncDispose]();
 });
 
+Deno.test("a peer that comes while the client answers that it is not there is tried again", async () => {
+  const { client, running } = await sending();
+  const unknown = say({ event: "error", message: "Cannot reach", code: "unknown_peer" });
+  await client.say(`{"event":"peer_up"}\n${unknown}`);
+  assert.deepEqual(client.events.slice(1).map(({ command }) => command), ["send", "send"]);
+  await client.say(unknown);
+  await assert.rejects(running, { message: "Cannot reach" });
+});
+
 Deno.test("a peer that does not come is given up after one announce interval", async () => {
   const world = new World();
   const alice = await world.start("alice");

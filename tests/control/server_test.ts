@@ -151,7 +151,10 @@ Deno.test("of 1000 connections 16 are served, and one that leaves makes room", a
 
 Deno.test("1000 connections that say nothing keep out nobody who does", async () => {
   const { connect, end } = await start();
-  for (let count = 0; count < 1000; count++) await connect("");
+  const silent: Talker[] = [];
+  for (let count = 0; count < 1000; count++) silent.push(await connect(""));
+  await settle();
+  assert.equal(silent.filter(({ isEnded }) => !isEnded).length, 16, "the oldest made room");
   const talker = await connect();
   assert.equal(talker.events.at(-1)?.event, "ready");
   await end();
@@ -214,6 +217,24 @@ Deno.test("a connection that reads too slowly for what happens is dropped at onc
   await settle(8);
   assert.equal(server.connections, 0, "12 MB were more than it may have waiting");
   assert.match(log.lines.join("\n"), /connection that does not read/);
+  await end();
+});
+
+Deno.test("who has left watches nothing any more", async () => {
+  const { connect, end, alice: { node } } = await start();
+  const watchers: AsyncIterableIterator<unknown>[] = [];
+  const watch = node.watch.bind(node);
+  node.watch = (onOverrun) => {
+    const watcher = watch(onOverrun);
+    watchers.push(watcher);
+    return watcher;
+  };
+  const talker = await connect();
+  await talker.say('{"command":"quit"}\n');
+  await until(() => talker.isEnded, "the end");
+  await settle();
+  assert.equal(watchers.length, 1);
+  assert.equal(await Promise.race([watchers[0].next().then(({ done }) => done), settle(8)]), true);
   await end();
 });
 
