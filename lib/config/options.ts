@@ -1,3 +1,4 @@
+import { nearest } from "../base/nearest.ts";
 import { pathRule, Syntax } from "./command_line.ts";
 import { type IdentityCommand, parseIdentityOptions } from "./identity_options.ts";
 import { ONE_SHOT_COMMANDS, type OneShotOptions, parseOneShotOptions } from "./one_shot_options.ts";
@@ -47,6 +48,8 @@ function surplusHint(argument: string): string {
   if ((ONE_SHOT_COMMANDS as readonly string[]).includes(argument)) {
     return `it has to come first, as in "parlance ${argument}"`;
   }
+  const [guess] = nearest(argument, ["identity", ...ONE_SHOT_COMMANDS], 1);
+  if (guess !== undefined) return `did you mean the command ${guess}?`;
   return "there are only options and commands, --help lists them";
 }
 

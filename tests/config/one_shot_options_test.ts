@@ -82,6 +82,7 @@ const PROBLEMS: [args: string[], message: RegExp][] = [
   [["history", "--format", "text"], /^Option --format has a meaning for history export only$/],
   [["search"], /^Command search needs at least one word$/],
   [["search", " "], /^Command search needs at least one word$/],
+  [["sned", "bob", "hi"], /^Unexpected argument "sned"; did you mean the command send\?$/],
   [["-n", "alice", "send", "bob"], /"send"; it has to come first, as in "parlance send"$/],
 ];
 
