@@ -8,6 +8,8 @@ import type { Workspace } from "./support/workspace.ts";
 
 /** From keyboard to peer with the original, in milliseconds, on a machine with two shared cores. */
 const ORIGINAL_MS = 0.36;
+/** What encrypted messages are to stay below, from keyboard to screen, in milliseconds. */
+const TARGET_MS = 1.5;
 const MESSAGES = 2000;
 /** Messages before the clock runs: the first ones open the connection and compile the code. */
 const WARM_UP = 200;
@@ -36,12 +38,12 @@ async function measure(workspace: Workspace): Promise<Row[]> {
   const middle = median(parlance);
   return [
     {
-      what: "Parlance, median",
+      what: "Parlance, encrypted, median",
       measured: milliseconds(middle),
       compared: `the original: ${milliseconds(ORIGINAL_MS)}; ${times(middle, ORIGINAL_MS)}`,
-      target: below(middle, 1, "ms"),
+      target: below(middle, TARGET_MS, "ms"),
     },
-    { what: "Parlance, 95 %", measured: milliseconds(percentile(parlance, 0.95)) },
+    { what: "Parlance, encrypted, 95 %", measured: milliseconds(percentile(parlance, 0.95)) },
     {
       what: "bare: pipe, Deno.Conn, pipe; median",
       measured: milliseconds(median(bare)),

@@ -1,8 +1,10 @@
 import { Broadcast } from "./base/broadcast.ts";
 import { randomHex } from "./base/random.ts";
 import { Refusals } from "./base/refusals.ts";
-import { resolveTarget } from "./chat/target.ts";
 import { Contacts } from "./chat/contacts.ts";
+import { Introductions } from "./chat/introductions.ts";
+import { Presence } from "./chat/presence.ts";
+import { findPeer } from "./chat/target.ts";
 import { type PeerTrust, TrustPolicy } from "./chat/trust.ts";
 import { LanDiscovery } from "./discovery/lan.ts";
 import type { Peer, PresenceEvent } from "./discovery/peer.ts";
@@ -29,6 +31,7 @@ import { encodeMessage, type Message, utf8Length } from "./wire/message.ts";
 export type { DownReason, Peer, PeerAddress, Via } from "./discovery/peer.ts";
 export type { BootstrapState } from "./discovery/bootstrap_client.ts";
 export type { Message } from "./wire/message.ts";
+export type { SafetyNumber } from "./chat/contacts.ts";
 export type { PeerTrust, PlaintextPolicy } from "./chat/trust.ts";
 
 /** What may wait for the user interface before peers are made to wait, in UTF-16 units. */
@@ -45,9 +48,6 @@ export {
   type NodeSecurity,
   systemEnvironment,
 } from "./node_options.ts";
-
-/** Warnings of changed identities in one run: a hostile peer can make any number of them. */
-const MAX_WARNINGS = 100;
 
 /**
  * One peer of the network: finds others, sends to them and receives from them. Made by
@@ -77,13 +77,11 @@ export class Node implements AsyncDisposable {
   readonly #listener: Listener;
   readonly #parts = new AsyncDisposableStack();
   readonly #instance: string;
+  readonly #presence: Presence;
+  readonly #introductions: Introductions | undefined;
   readonly #trust: TrustPolicy | undefined;
   readonly #contacts: Contacts | undefined;
   #sessions: Sessions | undefined;
-  /** Ids that were proved under a nickname of somebody else, and warned of, in this run. */
-  readonly #warned = new Map<string, Set<PeerId>>();
-  /** Known peers that discovery has lost while there was a session with them. */
-  readonly #gone = new Map<PeerId, Peer>();
 
   private constructor(options: NodeOptions, environment: NodeEnvironment, listener: Listener) {
     const { clock, log, transport } = environment;
@@ -93,19 +91,6 @@ export class Node implements AsyncDisposable {
     this.#environment = environment;
     this.#listener = listener;
     this.#instance = randomHex(environment.random, 8);
-    const { security } = options;
-    this.#trust = security && new TrustPolicy(security.knownPeers, security.plaintext);
-    this.#contacts = security && new Contacts({
-      ownId: security.identity.id,
-      known: security.knownPeers,
-      peers: {
-        find: (target) => this.find(target),
-        named: (nickname) => this.#registry.named(nickname),
-        peers: () => this.#registry.peers(),
-      },
-      warnedOf: (nickname) => [...this.#warned.get(nickname) ?? []],
-      endSession: (id, reason) => void this.#sessions?.drop(id, reason),
-    });
     this.#refusals = new Refusals(clock, log);
     this.#registry = new PeerRegistry(
       clock,
@@ -113,6 +98,33 @@ export class Node implements AsyncDisposable {
       options.nickname,
       (event) => this.#onPresence(event),
     );
+    this.#presence = new Presence({
+      clock,
+      ownNickname: this.nickname,
+      announced: this.#registry,
+      isConnected: ({ id, nickname }) =>
+        id !== undefined && this.#sessions?.with(id)?.peerHello.nickname === nickname,
+      emit: (event) => this.#events.push(event),
+    });
+    const { security } = options;
+    if (security !== undefined) {
+      const { knownPeers: known, plaintext, identity: { id: ownId } } = security;
+      const introductions = new Introductions(known, this.nickname);
+      this.#introductions = introductions;
+      this.#trust = new TrustPolicy(known, plaintext, (id) => introductions.isNew(id));
+      this.#contacts = new Contacts({
+        ownId,
+        ownNickname: this.nickname,
+        known,
+        introductions,
+        present: this.#presence,
+        find: (target) => this.find(target),
+        endSession: (id, reason) => {
+          void this.#sessions?.drop(id, reason);
+          this.#presence.sessionChanged(id);
+        },
+      });
+    }
     const admit = (peer: Peer) => this.#trust?.admit(peer);
     this.#outbound = this.#parts.use(new Outbound({ clock, transport, admit }));
     this.#parts.use(
@@ -160,27 +172,19 @@ export class Node implements AsyncDisposable {
 
   /** Everybody who is known now, the longest known first. */
   peers(): Peer[] {
-    return this.#registry.peers();
+    return this.#presence.peers();
   }
 
   /**
    * The one peer that `target` stands for now.
    *
    * @throws {UnknownPeerError} When nobody answers to it.
-   * @throws {AmbiguousPeerError} When several peers do.
+   * @throws {AmbiguousPeerError} When several peers do, or it is this node's own nickname.
+   * @throws {InvalidInputError} When it is a mistyped id, or this node's own.
    */
   find(target: string): Peer {
-    if (this.#trust !== undefined && !target.includes("~")) {
-      // Somebody else who takes the nickname, too, does not make it ambiguous.
-      const [known] = this.#registry.named(target).filter((peer) => this.#trust!.isKnown(peer));
-      if (known !== undefined) return known;
-      // Anybody can say goodbye in another's name, but not end a session.
-      const gone = this.#gone.get(
-        this.#options.security!.knownPeers.byNickname(target)?.id ?? "" as PeerId,
-      );
-      if (gone?.nickname === target && this.isConnected(gone)) return gone;
-    }
-    return resolveTarget(this.#registry, target);
+    const isKnown = (peer: Peer) => this.#trust?.isKnown(peer) ?? false;
+    return findPeer(this.#presence, this, isKnown, target);
   }
 
   /** What is known of who a peer is. */
@@ -221,7 +225,18 @@ export class Node implements AsyncDisposable {
    * @throws {ConnectError} When the peer cannot be reached.
    * @throws {LimitError} When the content is too long, or too much is waiting already.
    */
-  async send(target: string, content: string): Promise<Peer> {
+  send(target: string, content: string): Promise<Peer> {
+    // Not an async function, which keeps more in memory: thousands of messages may be on their way.
+    try {
+      const peer = this.#recipient(target, content);
+      return this.#deliver(peer, content).then(() => peer);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Whom a message goes to; throws where it must not. */
+  #recipient(target: string, content: string): Peer {
     const { maxContentBytes } = this.#options;
     const peer = this.find(target);
     if (content.length * 3 > maxContentBytes && utf8Length(content) > maxContentBytes) {
@@ -231,13 +246,16 @@ export class Node implements AsyncDisposable {
       );
     }
     this.#trust?.admit(peer);
+    return peer;
+  }
+
+  #deliver(peer: Peer, content: string): Promise<void> {
+    if (peer.id !== undefined) this.#introductions?.answer(peer.id);
     const timestamp = Math.floor(this.#environment.clock.now() / 1000);
     if (peer.id !== undefined && this.#sessions !== undefined) {
-      await this.#sessions.send(peer, peer.id, content, timestamp);
-    } else {
-      await this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
+      return this.#sessions.send(peer, peer.id, content, timestamp);
     }
-    return peer;
+    return this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
   }
 
   /**
@@ -342,7 +360,7 @@ export class Node implements AsyncDisposable {
         onMessage: (message, session) => this.#onSessionMessage(message, session),
         onEstablished: (session) => this.#onEstablished(session),
         onEnded: (session, reason) => {
-          this.#gone.delete(session.peerId);
+          this.#presence.sessionChanged(session.peerId);
           this.#environment.log.info(
             `Session with ${session.peerHello.nickname} (${session.peerId}) ended: ${reason}`,
           );
@@ -368,43 +386,38 @@ export class Node implements AsyncDisposable {
       return this.#refusals.add("message in plain text", () => formatAddress(address));
     }
     const trust = this.#trust?.ofNickname(message.from) ?? "plain";
-    this.#events.push({ type: "message", message, address, encrypted: false, trust });
+    const label = this.#presence.namesakeLabel(message.from, address);
+    this.#events.push({ type: "message", message, ...label, address, encrypted: false, trust });
   }
 
   #onSessionMessage({ content, timestamp }: SessionMessage, session: Session): boolean {
     const { peerId: id, remote: address, peerHello: { nickname: from } } = session;
-    const trust = this.#options.security!.knownPeers.assess(from, id);
+    const trust = this.#trust!.ofPeer({ nickname: from, id });
     const message = { from, content, timestamp };
-    return this.#events.push({ type: "message", message, address, id, encrypted: true, trust });
+    const label = this.#presence.namesakeLabel(from, id);
+    return this.#events.push({
+      type: "message",
+      message,
+      ...label,
+      address,
+      id,
+      encrypted: true,
+      trust,
+    });
   }
 
   /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */
   #onEstablished({ peerId: id, peerHello: { nickname, instance }, remote }: Session): void {
     this.#registry.proved(id, instance, remote.hostname);
-    const { trust, formerNickname } = this.#options.security!.knownPeers.remember(nickname, id);
-    if (formerNickname !== undefined) {
-      this.#events.push({ type: "identity", change: "renamed", nickname, id, formerNickname });
-    } else if (trust === "new") {
-      this.#events.push({ type: "identity", change: "new", nickname, id });
-    } else if (trust === "changed") {
-      const warned = this.#warned.get(nickname) ?? new Set();
-      if (warned.has(id) || this.#warned.size >= MAX_WARNINGS || warned.size >= MAX_WARNINGS) {
-        return;
-      }
-      this.#warned.set(nickname, warned.add(id));
-      const knownId = this.#options.security!.knownPeers.byNickname(nickname)?.id;
-      this.#events.push({ type: "identity", change: "changed", nickname, id, knownId });
-    }
+    this.#presence.sessionChanged(id);
+    const introduction = this.#introductions?.meet(nickname, id);
+    if (introduction === undefined) return;
+    const label = this.#presence.namesakeLabel(nickname, id);
+    this.#events.push({ type: "identity", ...introduction, ...label });
   }
 
   #onPresence(event: PresenceEvent): void {
-    if (event.type === "peer_down") {
-      const { peer } = event;
-      this.#outbound.forget(peer.key);
-      if (peer.id !== undefined && this.#trust?.isKnown(peer) && this.isConnected(peer)) {
-        this.#gone.set(peer.id, peer);
-      }
-    }
-    this.#events.push(event);
+    if (event.type === "peer_down") this.#outbound.forget(event.peer.key);
+    this.#presence.discovered(event);
   }
 }

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from "./base/clock.ts";
 import { type Log, silentLog } from "./base/log.ts";
 import { type Random, systemRandom } from "./base/random.ts";
+import type { Introduction } from "./chat/introductions.ts";
 import type { PeerTrust, PlaintextPolicy } from "./chat/trust.ts";
 import type { BootstrapState } from "./discovery/bootstrap_client.ts";
 import type { PresenceEvent } from "./discovery/peer.ts";
@@ -93,6 +94,8 @@ export type NodeEvent =
   | {
     readonly type: "message";
     readonly message: Message;
+    /** Where the sender uses this node's own nickname: what tells it from oneself. */
+    readonly label?: string;
     /** The proved id of the sender; none in plain text. */
     readonly id?: PeerId;
     readonly encrypted: boolean;
@@ -112,14 +115,9 @@ export type NodeEvent =
     readonly type: "problem";
     readonly message: string;
   }
-  | {
+  | Introduction & {
     /** Somebody proved an id for the first time, under a new nickname, or under a taken one. */
     readonly type: "identity";
-    readonly change: "new" | "renamed" | "changed";
-    readonly nickname: string;
-    readonly id: PeerId;
-    /** With `renamed`: what it was called. */
-    readonly formerNickname?: string;
-    /** With `changed`: the id that the nickname is known with. */
-    readonly knownId?: PeerId;
+    /** Where the nickname is this node's own: what tells the peer from oneself. */
+    readonly label?: string;
   };

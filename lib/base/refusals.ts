@@ -27,13 +27,7 @@ export class Refusals {
    *   outside: whoever prints the log sanitises it.
    */
   add(cause: string, detail?: () => string): void {
-    const key = this.#counts.size < MAX_CAUSES || this.#counts.has(cause) ? cause : "other causes";
-    let count = this.#counts.get(key);
-    if (count === undefined) {
-      count = { total: 0, unlogged: 0, loggedAt: -Infinity };
-      this.#counts.set(key, count);
-    }
-    count.total++;
+    const { key, count } = this.#add(cause);
     count.unlogged++;
     const now = this.clock.monotonic();
     if (now - count.loggedAt < 1000) return;
@@ -41,6 +35,11 @@ export class Refusals {
     this.log.warn(`Refused: ${key}${times}${detail ? `: ${detail()}` : ""}`);
     count.unlogged = 0;
     count.loggedAt = now;
+  }
+
+  /** Counts one refusal that the user has asked for, so that it is no news to anybody. */
+  addSilently(cause: string): void {
+    this.#add(cause);
   }
 
   /** How often something was refused for `cause`; 0 where it counts among "other causes". */
@@ -51,5 +50,16 @@ export class Refusals {
   /** All counts so far, by cause. */
   totals(): Record<string, number> {
     return Object.fromEntries([...this.#counts].map(([cause, { total }]) => [cause, total]));
+  }
+
+  #add(cause: string): { key: string; count: Count } {
+    const key = this.#counts.size < MAX_CAUSES || this.#counts.has(cause) ? cause : "other causes";
+    let count = this.#counts.get(key);
+    if (count === undefined) {
+      count = { total: 0, unlogged: 0, loggedAt: -Infinity };
+      this.#counts.set(key, count);
+    }
+    count.total++;
+    return { key, count };
   }
 }

@@ -1,26 +1,37 @@
 import type { Peer } from "../discovery/peer.ts";
 import { AmbiguousPeerError, InvalidInputError, ParlanceError } from "../errors.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
-import { parsePeerId, type PeerId } from "../wire/peer_id.ts";
-import { resolveTarget } from "./target.ts";
+import type { PeerId } from "../wire/peer_id.ts";
+import type { Introductions } from "./introductions.ts";
+import { type KnownPeers as PresentPeers, resolveTarget, typedId } from "./target.ts";
 
 /** Targets whose safety number is remembered as shown. */
 const MAX_SHOWN = 100;
+/** Others that call themselves like a known peer, of whom the safety number is given, too. */
+const MAX_OTHERS = 5;
 
 /** What {@linkcode Contacts} works with. */
 export interface ContactsOptions {
   readonly ownId: PeerId;
+  readonly ownNickname: string;
   readonly known: KnownPeers;
-  /** Who is announced now. */
-  readonly peers: {
-    find(target: string): Peer;
-    named(nickname: string): Peer[];
-    peers(): Peer[];
-  };
-  /** The ids that were proved under a nickname that is known with another one. */
-  readonly warnedOf: (nickname: string) => PeerId[];
+  readonly introductions: Introductions;
+  /** Who is here now. */
+  readonly present: PresentPeers;
+  /** The one peer that a target stands for. */
+  readonly find: (target: string) => Peer;
   /** Ends the session with an id, since what was known of it does not hold any more. */
   readonly endSession: (id: PeerId, reason: string) => void;
+}
+
+/** What two users compare. */
+export interface SafetyNumber {
+  /** Of whom, beside this node. */
+  readonly id: PeerId;
+  /** 60 decimal digits in groups of five: the same on both sides. */
+  readonly number: string;
+  /** Whether the user has compared it before. */
+  readonly verified: boolean;
 }
 
 /**
@@ -28,7 +39,7 @@ export interface ContactsOptions {
  * errors say what cannot be done and what to do instead.
  */
 export class Contacts {
-  /** Whose safety number was shown for a target: what the user has compared. */
+  /** Whose safety number was shown for a target, or an id: what the user has compared. */
   readonly #shown = new Map<string, PeerId>();
 
   constructor(private readonly options: ContactsOptions) {}
@@ -37,68 +48,81 @@ export class Contacts {
    * Gives a nickname to an id that took it from another one: the user's answer to a changed
    * identity. Who proved its id, and was warned of, goes before who only announces one.
    *
+   * @param target The nickname, or the id that is to have the one that it uses.
    * @returns The id.
    * @throws {ParlanceError} When it is unknown or unclear which id is meant, or it has none.
    */
   trust(target: string): PeerId {
-    const { known, warnedOf } = this.options;
-    const warned = warnedOf(target).filter((id) => known.byNickname(target)?.id !== id);
-    if (warned.length > 1) throw new AmbiguousPeerError(target, warned);
-    const { nickname, id } = warned.length === 1
-      ? { nickname: target, id: warned[0] }
-      : withId(resolveTarget(this.#strangers(), target));
+    const { ownNickname, known, introductions } = this.options;
+    const { nickname, id } = this.#stranger(target);
+    if (nickname === ownNickname) {
+      throw new InvalidInputError(
+        `Cannot trust ${JSON.stringify(target)}: ${
+          JSON.stringify(nickname)
+        } is your own nickname ` +
+          "and stands for nobody else; send to its label, which /peers shows",
+      );
+    }
     known.accept(nickname, id);
+    introductions.answer(id);
     return id;
   }
 
   /**
-   * The safety number of this node and another peer: the same on both sides.
-   *
-   * @returns 60 decimal digits in groups of five, and whether the user has compared it before.
+   * The safety number of this node and another peer, and those of others that call themselves like
+   * it: proved ids, then announced ones, five at the most.
    */
-  async safetyNumber(target: string): Promise<{ number: string; id: PeerId; verified: boolean }> {
+  async safetyNumber(
+    target: string,
+  ): Promise<SafetyNumber & { readonly others: readonly SafetyNumber[] }> {
     const { ownId, known } = this.options;
+    const id = this.#idOf("verify", target);
+    const others = this.#othersThan(id, target);
     const { safetyNumber } = await import("../wire/safety_number.ts");
-    const id = this.#idOf(target);
-    if (this.#shown.size >= MAX_SHOWN) this.#shown.delete(this.#shown.keys().next().value!);
-    this.#shown.set(target, id);
-    const verified = known.byId(id)?.verified ?? false;
-    return { number: await safetyNumber(ownId, id), id, verified };
+    const numberOf = async (id: PeerId) => {
+      const verified = known.byId(id)?.verified ?? false;
+      return { id, number: await safetyNumber(ownId, id), verified };
+    };
+    const [own, ...rest] = await Promise.all([id, ...others].map(numberOf));
+    this.#noteShown(typedId(target) ?? target, id);
+    for (const id of [own, ...rest].map(({ id }) => id)) this.#noteShown(id, id);
+    return { ...own, others: rest };
   }
 
   /**
    * Records that the user has compared the safety number that was shown last for this target.
    *
-   * @throws {ParlanceError} When none was shown, or the target stands for another id since.
+   * @throws {ParlanceError} When none was shown, the target stands for another id since, or others
+   *   call themselves so, too: then it takes the id.
    */
   verify(target: string): PeerId {
-    const id = this.#idOf(target);
-    const shown = this.#shown.get(target);
-    if (shown !== id) {
-      const why = shown === undefined
-        ? "its safety number was not shown yet"
-        : "it has another identity since its safety number was shown";
-      throw new ParlanceError(
-        `Cannot verify ${JSON.stringify(target)}: ${why}; compare the number of now first`,
-      );
+    const id = this.#idOf("verify", target);
+    const others = this.#othersThan(id, target);
+    if (others.length > 0) throw new AmbiguousPeerError(target, [id, ...others]);
+    const shown = this.#shown.get(typedId(target) ?? target);
+    if (shown === id) {
+      this.options.known.verify(id);
+      return id;
     }
-    if (this.options.known.verify(id)) return id;
+    const why = shown === undefined
+      ? "its safety number was not shown yet"
+      : "it has another identity since its safety number was shown";
     throw new ParlanceError(
-      `Cannot verify ${JSON.stringify(target)}: there was no session with it yet; send it a ` +
-        "message first",
+      `Cannot verify ${JSON.stringify(target)}: ${why}; compare the number of now first`,
     );
   }
 
   /** Ends the session with a peer and refuses all others with its id. */
   block(target: string): PeerId {
-    const strangers = this.options.warnedOf(target);
-    const { known } = this.options;
-    const isClear = strangers.every((id) => known.byNickname(target)?.id === id);
+    const { known, introductions } = this.options;
+    const holder = known.byNickname(target)?.id;
+    const strangers = introductions.warnedOf(target)
+      .filter((id) => id !== holder && !known.byId(id)?.blocked);
     // After a warning it is unclear which of them is to be blocked.
-    if (!isClear) {
-      throw new AmbiguousPeerError(target, [known.byNickname(target)?.id ?? [], strangers].flat());
+    if (strangers.length > 0) {
+      throw new AmbiguousPeerError(target, [holder ?? [], strangers].flat());
     }
-    const id = this.#idOf(target);
+    const id = this.#idOf("block", target);
     this.options.known.block(id);
     this.options.endSession(id, "blocked");
     return id;
@@ -106,16 +130,17 @@ export class Contacts {
 
   /** Takes a block back. */
   unblock(target: string): PeerId {
-    const id = this.#idOf(target);
+    const id = this.#idOf("unblock", target);
     if (this.options.known.unblock(id)) return id;
     throw new ParlanceError(`Cannot unblock ${JSON.stringify(target)}: it is not blocked`);
   }
 
   /** Forgets who a nickname, or an id, stands for. */
   forget(target: string): PeerId {
-    const { known } = this.options;
-    const forgotten = known.forget(this.#idOf(target));
+    const { known, introductions } = this.options;
+    const forgotten = known.forget(this.#idOf("forget", target));
     if (forgotten !== undefined) {
+      introductions.forget(forgotten.id);
       // The next session is a first contact again; this one would leave the nickname to anybody.
       this.options.endSession(forgotten.id, "forgotten");
       return forgotten.id;
@@ -126,15 +151,19 @@ export class Contacts {
   }
 
   /** The id that a user means: one that is written out, a known nickname's, or a peer's. */
-  #idOf(target: string): PeerId {
-    const { known, peers } = this.options;
-    const parsed = parsePeerId(target);
-    if (parsed.ok) return parsed.value;
+  #idOf(action: string, target: string): PeerId {
+    const id = typedId(target) ?? this.#idNamed(target);
+    if (id === this.options.ownId) throw ownIdError(action, target);
+    return id;
+  }
+
+  #idNamed(target: string): PeerId {
+    const { known, find, present } = this.options;
     const ofNickname = known.byNickname(target)?.id;
-    if (ofNickname === undefined) return withId(peers.find(target)).id;
+    if (ofNickname === undefined) return withId(find(target)).id;
     if (target.includes("~")) {
       // A nickname may be chosen to look like another peer's label.
-      const others = peers.peers().filter((peer) =>
+      const others = present.peers().filter((peer) =>
         peer.label === target && peer.id !== ofNickname
       );
       const ids = others.flatMap(({ id }) => id ?? []);
@@ -143,19 +172,74 @@ export class Contacts {
     return ofNickname;
   }
 
+  /** Ids of others that use the nickname of a known peer now, and are not blocked. */
+  #othersThan(id: PeerId, target: string): PeerId[] {
+    const { ownId, known, introductions, present } = this.options;
+    if (known.byNickname(target)?.id !== id) return [];
+    const ids = [
+      ...introductions.warnedOf(target),
+      ...present.named(target).flatMap(({ id }) => id ?? []),
+    ];
+    const isOther = (other: PeerId) =>
+      other !== id && other !== ownId && !known.byId(other)?.blocked;
+    return [...new Set(ids)].filter(isOther).slice(0, MAX_OTHERS);
+  }
+
+  #noteShown(target: string, id: PeerId): void {
+    this.#shown.delete(target);
+    if (this.#shown.size >= MAX_SHOWN) this.#shown.delete(this.#shown.keys().next().value!);
+    this.#shown.set(target, id);
+  }
+
+  /** Whom `trust` means, and the nickname that it is to have. */
+  #stranger(target: string): { nickname: string; id: PeerId } {
+    const { ownId, known, introductions, present } = this.options;
+    const id = typedId(target);
+    if (id === ownId) throw ownIdError("trust", target);
+    if (id === undefined) {
+      const warned = introductions.warnedOf(target)
+        .filter((id) => known.byNickname(target)?.id !== id);
+      if (warned.length > 1) throw new AmbiguousPeerError(target, warned);
+      if (warned.length === 1) return { nickname: target, id: warned[0] };
+      return withId(resolveTarget(this.#strangers(), target));
+    }
+    const announced = present.withId(id).filter((peer) => this.#isStranger(peer));
+    const nicknames = new Set([
+      ...introductions.takenBy(id).filter((nickname) => known.byNickname(nickname)?.id !== id),
+      ...announced.map(({ nickname }) => nickname),
+    ]);
+    const [nickname] = nicknames;
+    if (nicknames.size === 1) return { nickname, id };
+    if (nicknames.size > 1) throw new AmbiguousPeerError(target, [...nicknames]);
+    throw new ParlanceError(
+      `Cannot trust ${
+        JSON.stringify(target)
+      }: it uses no nickname that is known with another id; ` +
+        "/peers shows who does",
+    );
+  }
+
   /** Who uses a nickname without being who is known by it: whom `trust` can mean. */
-  #strangers(): { named(nickname: string): Peer[]; peers(): Peer[] } {
-    const { peers, known } = this.options;
-    const isStranger = ({ nickname, id }: Peer) => {
-      const holder = known.byNickname(nickname);
-      const isRenamed = id !== undefined && known.byId(id) !== undefined;
-      return holder?.id !== id && (holder !== undefined || isRenamed);
-    };
+  #strangers(): PresentPeers {
+    const { present } = this.options;
+    const strangers = (peers: readonly Peer[]) => peers.filter((peer) => this.#isStranger(peer));
     return {
-      named: (nickname) => peers.named(nickname).filter(isStranger),
-      peers: () => peers.peers().filter(isStranger),
+      named: (nickname) => strangers(present.named(nickname)),
+      withId: (id) => strangers(present.withId(id)),
+      peers: () => strangers(present.peers()),
     };
   }
+
+  #isStranger({ nickname, id }: Peer): boolean {
+    const { known } = this.options;
+    const holder = known.byNickname(nickname);
+    const isRenamed = id !== undefined && known.byId(id) !== undefined;
+    return holder?.id !== id && (holder !== undefined || isRenamed);
+  }
+}
+
+function ownIdError(action: string, target: string): InvalidInputError {
+  return new InvalidInputError(`Cannot ${action} ${JSON.stringify(target)}: that is your own id`);
 }
 
 function withId(peer: Peer): Peer & { id: PeerId } {

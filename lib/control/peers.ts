@@ -48,14 +48,18 @@ export async function runPeers(
       if (waitMs > 0) await clock.sleep(waitMs, signal).catch(() => {});
       if (signal.aborted) return INTERRUPTED;
       link.command({ command: "peers", ref: 1 });
+      let nickname: unknown;
       for await (const event of link.events) {
+        if (event.event === "ready") nickname = event.nickname;
         if (event.event !== "peers" || event.ref !== 1) {
           showUnasked(event, link, environment);
           continue;
         }
         const { ref: _, ...answer } = event;
         output.push(
-          json ? `${JSON.stringify(answer)}\n` : `${peerListText(entriesOf(answer), plainStyle)}\n`,
+          json
+            ? `${JSON.stringify(answer)}\n`
+            : `${peerListText(entriesOf(answer, nickname), plainStyle)}\n`,
         );
         return OK;
       }
@@ -73,13 +77,14 @@ export async function runPeers(
   }
 }
 
-function entriesOf({ peers }: Line): PeerEntry[] {
-  return (peers as readonly Line[]).map(({ label, addresses, trust }) => ({
+function entriesOf({ peers }: Line, own: unknown): PeerEntry[] {
+  return (peers as readonly Line[]).map(({ nickname, label, addresses, trust }) => ({
     label: String(label),
     addresses: (addresses as readonly Line[]).map(({ address, via }) => ({
       address: String(address),
       via: via as Via,
     })),
     trust: trust as PeerTrust,
+    isNamesake: nickname === own,
   }));
 }

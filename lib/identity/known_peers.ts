@@ -89,16 +89,6 @@ export class KnownPeers implements AsyncDisposable {
     return known;
   }
 
-  /** How many peers are remembered. */
-  get size(): number {
-    return this.#byId.size;
-  }
-
-  /** All of them, in no particular order. */
-  all(): KnownPeer[] {
-    return [...this.#byId.values()];
-  }
-
   byId(id: PeerId): KnownPeer | undefined {
     return this.#byId.get(id);
   }
@@ -106,12 +96,6 @@ export class KnownPeers implements AsyncDisposable {
   byNickname(nickname: string): KnownPeer | undefined {
     const id = this.#byNickname.get(nickname);
     return id === undefined ? undefined : this.#byId.get(id);
-  }
-
-  /** The ids that a nickname stands for: one, or none where nobody is known by it. */
-  idsOf(nickname: string): readonly PeerId[] {
-    const id = this.#byNickname.get(nickname);
-    return id === undefined ? [] : [id];
   }
 
   /** What is known of this id under this nickname; changes nothing. */
@@ -132,15 +116,19 @@ export class KnownPeers implements AsyncDisposable {
    * the user gives it the new one by {@linkcode accept}.
    *
    * Where no record can make room for a new one, the contact is not remembered.
+   *
+   * @param isOwn Whether the nickname is the user's own, which is bound to nobody else: the id is
+   *   remembered without it.
    */
-  remember(nickname: string, id: PeerId): Remembered {
+  remember(nickname: string, id: PeerId, isOwn = false): Remembered {
     requireNickname(nickname);
+    const bound = isOwn ? {} : { nickname };
     const trust = this.assess(nickname, id);
     const peer = this.#byId.get(id);
     const lastSeen = this.#seconds();
     if (peer === undefined) {
       if (trust === "changed") return { trust };
-      if (this.#makeRoom()) this.#put({ ...this.#newRecord(id), nickname });
+      if (this.#makeRoom()) this.#put({ ...this.#newRecord(id), ...bound });
       else this.#log.warn("No room for another known peer: all are verified or blocked");
       return { trust };
     }
@@ -153,7 +141,7 @@ export class KnownPeers implements AsyncDisposable {
       this.#put({ ...peer, lastSeen });
       return { trust, formerNickname: peer.nickname };
     }
-    this.#put({ ...peer, nickname, lastSeen });
+    this.#put({ ...peer, ...bound, lastSeen });
     return { trust };
   }
 
@@ -174,9 +162,13 @@ export class KnownPeers implements AsyncDisposable {
     this.#put({ ...peer, nickname });
   }
 
-  /** Records that the safety number was compared; says whether the id is known at all. */
-  verify(id: PeerId): boolean {
-    return this.#update(id, { verified: true });
+  /**
+   * Records that the safety number of an id was compared, met or not: whoever has its key.
+   *
+   * @throws {LimitError} Nobody can make room for a record.
+   */
+  verify(id: PeerId): void {
+    this.#put({ ...this.#required(id), verified: true });
   }
 
   /**
@@ -190,7 +182,10 @@ export class KnownPeers implements AsyncDisposable {
 
   /** Says whether the id is known at all. */
   unblock(id: PeerId): boolean {
-    return this.#update(id, { blocked: false });
+    const peer = this.#byId.get(id);
+    if (peer === undefined) return false;
+    this.#put({ ...peer, blocked: false });
+    return true;
   }
 
   /**
@@ -240,13 +235,6 @@ export class KnownPeers implements AsyncDisposable {
 
   #seconds(): number {
     return Math.max(0, Math.floor(this.#clock.now() / 1000));
-  }
-
-  #update(id: PeerId, change: Partial<KnownPeer>): boolean {
-    const peer = this.#byId.get(id);
-    if (peer === undefined) return false;
-    this.#put({ ...peer, ...change });
-    return true;
   }
 
   #put(peer: KnownPeer): void {

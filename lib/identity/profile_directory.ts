@@ -12,6 +12,9 @@ export interface ProfileDirectoryOptions {
   readonly os: string;
 }
 
+/** Systems whose file systems take "Alice" and "alice" for the same, unless set up otherwise. */
+const CASELESS = ["darwin", "windows"];
+
 /** Twice the longest nickname; every byte may take three characters of a file name's 255. */
 const MAX_PROFILE_BYTES = 64;
 
@@ -28,7 +31,7 @@ export function profileDirectory(options: ProfileDirectoryOptions): string {
     return dataDir;
   }
   const separator = os === "windows" ? "\\" : "/";
-  return [dataHome(env, os), "parlance", fileNameOf(profile)].join(separator);
+  return [dataHome(env, os), "parlance", fileNameOf(profile, os)].join(separator);
 }
 
 function dataHome(env: (name: string) => string | undefined, os: string): string {
@@ -55,9 +58,10 @@ function withoutEndingSlash(path: string): string {
 /**
  * A name that every file system takes, different for different profiles: letters, digits, "_", "-"
  * and inner dots stand for themselves, all other bytes of UTF-8 are written as `%XX`. So is the
- * first letter of the names that Windows keeps for devices.
+ * first letter of the names that Windows keeps for devices, and every capital letter where case
+ * makes no difference to the file system.
  */
-function fileNameOf(profile: string): string {
+function fileNameOf(profile: string, os: string): string {
   const bytes = new TextEncoder().encode(profile);
   if (bytes.length === 0 || bytes.length > MAX_PROFILE_BYTES || !profile.isWellFormed()) {
     throw new InvalidInputError(
@@ -66,10 +70,11 @@ function fileNameOf(profile: string): string {
     );
   }
   const device = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i.test(profile);
+  const plainCharacter = CASELESS.includes(os) ? /[a-z\d_-]/ : /[\w-]/;
   return [...bytes].map((byte, at) => {
     const character = String.fromCharCode(byte);
     const outer = at === 0 || at === bytes.length - 1;
-    const plain = /[\w-]/.test(character) || character === "." && !outer;
+    const plain = plainCharacter.test(character) || character === "." && !outer;
     return plain && !(device && at === 0) ? character : `%${escaped(byte)}`;
   }).join("");
 }

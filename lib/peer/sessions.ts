@@ -140,9 +140,10 @@ export class Sessions implements AsyncDisposable {
     }
     using place = this.#halfOpen.enter(stream);
     let id: PeerId | undefined;
+    let isUnwanted = false;
     try {
       const secured = await this.#options.upgrade(stream, "server", async (certificate) => {
-        const judged = await this.#judge(certificate);
+        const judged = await this.#judge(certificate, () => isUnwanted = true);
         if (!judged.ok) return judged.cause;
         id = judged.value;
       }, this.#stop.signal);
@@ -151,6 +152,12 @@ export class Sessions implements AsyncDisposable {
     } catch (error) {
       stream.close();
       if (this.#stop.signal.aborted) return;
+      // It tries again and again, which is nothing that the user wants to hear of.
+      if (isUnwanted) {
+        return this.#options.refusals.addSilently(
+          "connection of a blocked peer that did not become a session",
+        );
+      }
       this.#options.refusals.add(
         "connection that did not become a session",
         () => `${formatAddress(stream.remote)}: ${messageOf(error)}`,
@@ -173,12 +180,14 @@ export class Sessions implements AsyncDisposable {
     for (const session of [...this.#live]) session.abort("the peer has left");
   }
 
-  async #judge(certificate: Uint8Array): Promise<Decoded<PeerId>> {
+  async #judge(certificate: Uint8Array, onObjection?: () => void): Promise<Decoded<PeerId>> {
     const identified = await this.#options.identify(certificate);
     if (!identified.ok) return identified;
     if (identified.value === this.#options.ownId) return refused("that is this peer itself");
     const objection = this.#options.objection(identified.value);
-    return objection === undefined ? identified : refused(objection);
+    if (objection === undefined) return identified;
+    onObjection?.();
+    return refused(objection);
   }
 
   #link(id: PeerId): SessionLink {
@@ -350,7 +359,7 @@ export class Sessions implements AsyncDisposable {
   #note({ peerId, peerHello: { instance } }: Session, seq: number): void {
     const { taken } = this.#countersOf(peerId);
     if (seq <= (taken.get(instance) ?? 0)) return;
-    taken.delete(instance);
+    if (taken.size > 1) taken.delete(instance); // to put it last
     taken.set(instance, seq);
     if (taken.size > MAX_RUNS) taken.delete(taken.keys().next().value!);
   }

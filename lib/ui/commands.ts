@@ -55,6 +55,7 @@ export const HELP = `Commands:
   /trust <nickname>           accept the changed identity of a nickname
   /forget <nickname>          forget who a nickname is
   /block, /unblock <nickname> take nothing from a peer; take it again
+                              an id does in place of a nickname
   /help, /h                   this help
   /quit, /exit, /q            leave`;
 

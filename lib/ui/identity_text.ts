@@ -1,5 +1,5 @@
 import { printableName } from "../base/printable.ts";
-import type { Node, NodeEvent, PeerTrust } from "../node.ts";
+import type { Node, NodeEvent, PeerTrust, SafetyNumber } from "../node.ts";
 import { type Command, quoteTarget } from "./commands.ts";
 import type { Style } from "./style.ts";
 
@@ -34,8 +34,10 @@ export async function runIdentityCommand(
   switch (command.kind) {
     case "verify": {
       if (command.confirmed) return `${name} is verified: ${node.contacts.verify(command.peer)}`;
-      const { number, id, verified } = await node.contacts.safetyNumber(command.peer);
-      return safetyNumberText(command.peer, number, id, verified, style);
+      const { others, ...own } = await node.contacts.safetyNumber(command.peer);
+      return others.length === 0
+        ? safetyNumberText(command.peer, own, style)
+        : safetyNumbersText(command.peer, own, others, style);
     }
     case "trust":
       return `${name} now stands for ${node.contacts.trust(command.peer)}`;
@@ -48,24 +50,51 @@ export async function runIdentityCommand(
   }
 }
 
-/** Three rows of four groups: short enough to read aloud without losing the place. */
 function safetyNumberText(
   peer: string,
-  number: string,
-  id: string,
-  verified: boolean,
+  { id, number, verified }: SafetyNumber,
   style: Style,
 ): string {
-  const groups = number.split(" ");
-  const rows = [0, 4, 8].map((start) => `  ${groups.slice(start, start + 4).join(" ")}`);
   return [
     `Safety number of you and ${style.name(printableName(peer))} (${id}):`,
-    ...rows,
+    ...numberRows(number),
     verified
       ? "You have compared it before"
       : "Compare it by another way, such as a call; if it is the same on both screens, type " +
         `/verify ${printableName(quoteTarget(peer))} ok`,
   ].join("\n");
+}
+
+/** While a nickname is taken by others: whose number is which, and how to go on. */
+function safetyNumbersText(
+  peer: string,
+  known: SafetyNumber,
+  others: readonly SafetyNumber[],
+  style: Style,
+): string {
+  const name = printableName(peer);
+  const compared = ({ verified }: SafetyNumber) =>
+    verified ? "You have compared this number before" : "You have not compared this number yet";
+  return [
+    style.warning(`WARNING: who calls itself ${name} now is not the ${name} that you know`),
+    `Safety number of you and the ${style.name(name)} that you know (${known.id}):`,
+    ...numberRows(known.number),
+    compared(known),
+    ...others.flatMap((other) => [
+      `Safety number of you and another one that calls itself ${name} now (${other.id}):`,
+      ...numberRows(other.number),
+      compared(other),
+    ]),
+    "Ask by another way, such as a call, which number is on the other screen, and type " +
+    "/verify ID ok with the id above it. If the other one is the one that you mean, " +
+    "/trust ID gives it the nickname; if not, /block ID shuts it out",
+  ].join("\n");
+}
+
+/** Three rows of four groups: short enough to read aloud without losing the place. */
+function numberRows(number: string): string[] {
+  const groups = number.split(" ");
+  return [0, 4, 8].map((start) => `  ${groups.slice(start, start + 4).join(" ")}`);
 }
 
 /** Marks behind a nickname: what its message or entry is worth. Nothing where all is well. */
@@ -90,8 +119,16 @@ export function trustMark(trust: PeerTrust, style: Style): string {
 
 /** What is said about an identity that turned up. */
 export function identityText(event: NodeEvent & { type: "identity" }, style: Style): string {
-  const { change, nickname, id, formerNickname, knownId } = event;
+  const { change, nickname, id, formerNickname, knownId, label } = event;
   const name = printableName(nickname);
+  const isNamesake = label !== undefined && change !== "changed";
+  if (isNamesake) {
+    const who = formerNickname === undefined ? "somebody else" : printableName(formerNickname);
+    return style.warning(
+      `! WARNING: ${who} calls itself ${name}, as you do: ${id}. It is shown as ` +
+        printableName(label),
+    );
+  }
   switch (change) {
     case "new":
       return style.dim(`* ${name} is new to you: ${id}; /verify compares a safety number`);

@@ -76,6 +76,8 @@ async function readCommands(options: JsonInterfaceOptions, sends: PendingSends):
       const room = output.ready();
       if (room !== undefined) await room;
     }
+    const pause = sends.paced();
+    if (pause !== undefined) await pause;
   }
   return false;
 }
@@ -186,20 +188,21 @@ async function runPeerCommand(
 function describe(event: NodeEvent, node: Node): JsonEvent {
   switch (event.type) {
     case "message": {
-      const { id, encrypted, trust, message: { from, content, timestamp } } = event;
+      const { label, id, encrypted, trust, message: { from, content, timestamp } } = event;
       const address = formatAddress(event.address);
-      return { event: "message", from, content, timestamp, address, id, encrypted, trust };
+      return { event: "message", from, label, content, timestamp, address, id, encrypted, trust };
     }
     case "peer_up":
       return { event: "peer_up", ...describePlace(node, event.peer) };
     case "peer_down":
       return { event: "peer_down", ...describePlace(node, event.peer), reason: event.reason };
     case "identity": {
-      const { change, nickname, id, formerNickname, knownId } = event;
+      const { change, nickname, id, formerNickname, knownId, label } = event;
       return {
         event: "identity",
         change,
         nickname,
+        label,
         id,
         former_nickname: formerNickname,
         known_id: knownId,

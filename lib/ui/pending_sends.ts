@@ -9,6 +9,10 @@ const LEAST_LENGTH = 64 * 1024;
 const LEAST_COUNT = 500;
 /** A target of which nothing was settled for this long holds nobody up, in milliseconds. */
 const STALL_MS = 2000;
+/** Messages that keep a peer and the network busy; from there on reading more gains nothing. */
+const PLENTY = 1000;
+/** How long the input waits where there are more, in milliseconds. */
+const PACE_MS = 100;
 
 /** What waits for one target. */
 interface Waiting {
@@ -31,6 +35,9 @@ export class PendingSends {
   #length = 0;
   readonly #targets = new Map<string, Waiting>();
   #idle: PromiseWithResolvers<void> | undefined;
+  /** To whom the last message went. */
+  #last: Waiting | undefined;
+  #onPace: (() => void) | undefined;
   #change: PromiseWithResolvers<void> | undefined;
 
   constructor(private readonly clock: Pick<Clock, "after">) {}
@@ -52,16 +59,18 @@ export class PendingSends {
       waiting = { count: 0, length: 0, settled: 0, isStalled: false };
       this.#targets.set(target, waiting);
     }
+    this.#last = waiting;
     waiting.count++;
     waiting.length += length;
     this.#count++;
     this.#length += length;
-    void outcome.finally(() => {
+    void outcome.then(() => {
       waiting.length -= length;
       waiting.settled++;
       waiting.isStalled = false;
       this.#length -= length;
       if (--waiting.count === 0) this.#targets.delete(target);
+      if (waiting === this.#last && waiting.count < PLENTY) this.#onPace?.();
       this.#settle();
     });
   }
@@ -83,6 +92,24 @@ export class PendingSends {
     return waiting === undefined || this.#hasRoom(waiting)
       ? undefined
       : this.#wait(target, waiting);
+  }
+
+  /**
+   * For one reader, after each read: resolves when the peer that was written to last has caught up,
+   * and after 100 ms in any case; `undefined` when it need not. What is read far ahead costs more
+   * time to keep than to send.
+   */
+  paced(): Promise<void> | undefined {
+    if (this.#last === undefined || this.#last.count < PLENTY) return undefined;
+    return new Promise((resolve) => {
+      const go = () => {
+        this.#onPace = undefined;
+        cancel();
+        resolve();
+      };
+      const cancel = this.clock.after(PACE_MS, go);
+      this.#onPace = go;
+    });
   }
 
   /** Resolves when nothing is on its way any more. */

@@ -52,9 +52,10 @@ export function eventText(event: NodeEvent, style: Style): string {
     case "message": {
       const { from, content, timestamp } = event.message;
       const time = style.dim(`[${timeOfDay(timestamp)}]`);
-      const mark = trustMark(event.trust, style);
+      const isNamesake = event.label !== undefined;
+      const mark = trustMark(event.trust, style) + (isNamesake ? style.warning(" [not you]") : "");
       // In quotes where it has spaces: else "bob ✓" could be taken for bob, who is verified.
-      const name = style.name(printableName(quoteTarget(from)));
+      const name = style.name(printableName(quoteTarget(event.label ?? from)));
       return `${time} ${name}${mark}: ${contentText(content)}`;
     }
     case "peer_up":
@@ -78,16 +79,22 @@ export interface PeerEntry {
   /** The addresses, as `ip:port`, in the order in which they are tried. */
   readonly addresses: readonly { readonly address: string; readonly via: Via }[];
   readonly trust: PeerTrust;
+  /** Whether it calls itself as this node does. */
+  readonly isNamesake: boolean;
   /** Where it is known for how long: milliseconds. */
   readonly knownForMs?: number;
 }
 
 /** The answer to `/peers`. */
-export function peersText(node: Pick<Node, "peers" | "trustOf">, style: Style): string {
+export function peersText(
+  node: Pick<Node, "nickname" | "peers" | "trustOf">,
+  style: Style,
+): string {
   const entries = node.peers().map((peer) => ({
     label: peer.label,
     addresses: peer.addresses.map(({ address, via }) => ({ address: formatAddress(address), via })),
     trust: node.trustOf(peer),
+    isNamesake: peer.nickname === node.nickname,
     knownForMs: peer.knownForMs,
   }));
   return peerListText(entries, style);
@@ -96,13 +103,13 @@ export function peersText(node: Pick<Node, "peers" | "trustOf">, style: Style): 
 /** A list of peers, each with its addresses below one another. */
 export function peerListText(peers: readonly PeerEntry[], style: Style): string {
   if (peers.length === 0) return "Nobody is here yet";
-  const rows = peers.flatMap(({ label, addresses, trust, knownForMs }) =>
+  const rows = peers.flatMap(({ label, addresses, trust, isNamesake, knownForMs }) =>
     addresses.map(({ address, via }, index) => [
       index === 0 ? printableName(quoteTarget(label)) : "",
       address,
       viaText(via),
       index === 0 && knownForMs !== undefined ? `for ${durationText(knownForMs)}` : "",
-      index === 0 ? trustText(trust) : "",
+      index === 0 ? `${trustText(trust)}${isNamesake ? ", not you" : ""}` : "",
     ])
   );
   const widths = [0, 1, 2, 4].map((column) =>

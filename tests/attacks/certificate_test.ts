@@ -33,7 +33,7 @@ async function scene() {
 async function assertUnharmed(alice: Person, carol: Person): Promise<void> {
   await talk(alice, carol, "after");
   assert.deepEqual(alice.heard, ["carol: before (known)", "carol: after (known)"]);
-  assertKnows(alice, carol);
+  await assertKnows(alice, carol);
 }
 
 /** Dials alice, and says bob's first lines; resolves with what comes back once it is over. */

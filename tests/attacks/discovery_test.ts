@@ -63,7 +63,7 @@ Deno.test("the right certificate behind another peer's announce is no session, a
   assert.ok(warned.type === "problem" && warned.message.includes(dave.id));
   assert.ok(warned.message.includes(mallory.id));
   await talk(alice, bob, "after");
-  assertKnows(alice, bob);
+  await assertKnows(alice, bob);
 });
 
 Deno.test("a peer that answers behind an announce of somebody else's id gets nothing", async () => {
@@ -77,7 +77,7 @@ Deno.test("a peer that answers behind an announce of somebody else's id gets not
   assert.match(message, new RegExp(`it proved another id, ${bob.identity.id}`));
   await talk(alice, bob, "after");
   assert.ok(bob.heard.every((line) => !line.includes("secret")));
-  assertKnows(alice, bob);
+  await assertKnows(alice, bob);
 });
 
 Deno.test("an announce of a known nickname elsewhere, without an id, draws nothing in plain text", async () => {
@@ -142,7 +142,7 @@ Deno.test("who proves another id under a known nickname is shown as changed, onc
     },
   ]);
   await talk(alice, bob, "after");
-  assertKnows(alice, bob);
+  await assertKnows(alice, bob);
 });
 
 Deno.test("a spoofed announce of a peer's own id elsewhere does not disturb its session", async () => {
@@ -195,7 +195,7 @@ Deno.test("who was forgotten is remembered at the next message, and is not sent 
   alice.node.contacts.forget("bob");
   await eventually(() => !alice.node.isConnected({ id: bob.node.id } as Peer), "the session ends");
   await talk(alice, bob, "again");
-  assertKnows(alice, bob);
+  await assertKnows(alice, bob);
   using ear = eavesdrop();
   await bob.node[Symbol.asyncDispose]();
   await lan.announce("bob", ear.port);

@@ -90,7 +90,7 @@ Deno.test("a recorded session that is played back says nothing again", async () 
   }
   assert.equal(alice.heard.filter((line) => line.includes("pay 100")).length, 1);
   await talk(alice, carol, "after");
-  assertKnows(alice, bob, carol);
+  await assertKnows(alice, bob, carol);
 });
 
 Deno.test("2,000 connections that stop in mid-handshake keep no honest peer out", async () => {

@@ -60,3 +60,12 @@ Deno.test("causes without number are counted together and take no memory without
   assert.equal(refusals.count("cause 7"), 2, "a known cause is still counted apart");
   assert.equal(refusals.count("cause 9999"), 0);
 });
+
+Deno.test("what is refused silently is counted, and no line is owed for it", () => {
+  const { lines, refusals } = setUp();
+  for (let at = 0; at < 3; at++) refusals.addSilently("blocked");
+  assert.deepEqual(lines, []);
+  assert.equal(refusals.count("blocked"), 3);
+  refusals.add("blocked");
+  assert.deepEqual(lines, ["Refused: blocked"]);
+});

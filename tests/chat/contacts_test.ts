@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { silentLog } from "../../lib/base/log.ts";
 import { Contacts } from "../../lib/chat/contacts.ts";
 import type { Peer } from "../../lib/discovery/peer.ts";
-import { AmbiguousPeerError } from "../../lib/errors.ts";
+import { Introductions } from "../../lib/chat/introductions.ts";
+import { AmbiguousPeerError, InvalidInputError } from "../../lib/errors.ts";
 import { KnownPeers } from "../../lib/identity/known_peers.ts";
 import { formatPeerId, type PeerId } from "../../lib/wire/peer_id.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -16,25 +17,29 @@ function peer(nickname: string, id: PeerId, label = nickname): Peer {
   return { key: 1, nickname, label, version: 2, instance: undefined, id, addresses, knownForMs: 0 };
 }
 
-/** Contacts among the given peers; `warned` were proved under the nickname bob. */
-async function world(peers: Peer[], warned: PeerId[] = []) {
+/** Contacts of "me" among the given peers. */
+async function world(peers: Peer[]) {
   const directory = await Deno.makeTempDir({ prefix: "parlance-contacts-" });
   const known = await KnownPeers.open({ directory, clock: new FakeClock(), log: silentLog });
   const ended: PeerId[] = [];
+  const introductions = new Introductions(known, "me");
   const contacts = new Contacts({
     ownId: OWN,
+    ownNickname: "me",
     known,
-    peers: {
-      find: (target) => peers.find(({ label }) => label === target)!,
+    introductions,
+    present: {
       named: (nickname) => peers.filter((peer) => peer.nickname === nickname),
+      withId: (id) => peers.filter((peer) => peer.id === id),
       peers: () => peers,
     },
-    warnedOf: (nickname) => nickname === "bob" ? warned : [],
+    find: (target) => peers.find(({ label }) => label === target)!,
     endSession: (id) => ended.push(id),
   });
   return {
     contacts,
     known,
+    introductions,
     ended,
     async [Symbol.asyncDispose]() {
       await known[Symbol.asyncDispose]();
@@ -44,9 +49,11 @@ async function world(peers: Peer[], warned: PeerId[] = []) {
 }
 
 Deno.test("only the id whose safety number was shown is recorded as verified", async () => {
-  await using at = await world([peer("bob", BOB)]);
+  const peers = [peer("bob", BOB)];
+  await using at = await world(peers);
   assert.throws(() => at.contacts.verify("bob"), /its safety number was not shown yet/);
   assert.equal((await at.contacts.safetyNumber("bob")).id, BOB);
+  peers.pop();
   at.known.remember("bob", MALLORY); // she connects under the free nickname meanwhile
   assert.throws(() => at.contacts.verify("bob"), /another identity since its safety number/);
   assert.equal(at.known.byId(MALLORY)?.verified, false);
@@ -63,24 +70,128 @@ Deno.test("a nickname that looks like another peer's label stands for neither", 
 });
 
 Deno.test("a nickname is given to who proved an id under it, not to who announces one", async () => {
-  await using at = await world([peer("bob", EVE)], [MALLORY]);
-  at.known.remember("bob", BOB);
+  await using at = await world([peer("bob", EVE)]);
+  at.introductions.meet("bob", BOB);
+  at.introductions.meet("bob", MALLORY);
   assert.equal(at.contacts.trust("bob"), MALLORY);
   assert.equal(at.known.byNickname("bob")?.id, MALLORY);
 });
 
 Deno.test("after a warning it has to be said who is to be blocked", async () => {
-  await using at = await world([peer("bob", BOB)], [MALLORY]);
-  at.known.remember("bob", BOB);
+  await using at = await world([peer("bob", BOB)]);
+  at.introductions.meet("bob", BOB);
+  at.introductions.meet("bob", MALLORY);
   assert.throws(() => at.contacts.block("bob"), (error) => {
     return error instanceof AmbiguousPeerError && error.choices.includes(MALLORY);
   });
   assert.equal(at.contacts.block(MALLORY), MALLORY);
   assert.deepEqual(at.ended, [MALLORY]);
   assert.equal(at.known.byId(BOB)?.blocked, false);
+  assert.equal(at.contacts.block("bob"), BOB, "now it is clear");
 });
 
 Deno.test("nobody is trusted who was neither known nor warned of", async () => {
   await using at = await world([peer("carol", EVE)]);
   assert.throws(() => at.contacts.trust("carol"), /no such peer/);
+});
+
+Deno.test("while others call themselves like a known peer, each number comes with its id, and only an id is verified", async () => {
+  await using at = await world([peer("bob", BOB, "bob~A"), peer("bob", EVE, "bob~B")]);
+  at.introductions.meet("bob", BOB);
+  await at.contacts.safetyNumber("bob");
+  at.contacts.verify(BOB);
+  at.introductions.meet("bob", MALLORY);
+  const { others, ...own } = await at.contacts.safetyNumber("bob");
+  assert.deepEqual([own.id, own.verified], [BOB, true]);
+  assert.deepEqual(others.map(({ id, verified }) => [id, verified]), [
+    [MALLORY, false], // proved
+    [EVE, false], // only announced
+  ]);
+  assert.equal(new Set([own, ...others].map(({ number }) => number)).size, 3);
+  assert.throws(() => at.contacts.verify("bob"), (error) => {
+    assert.ok(error instanceof AmbiguousPeerError);
+    assert.deepEqual(error.choices, [BOB, MALLORY, EVE]);
+    return true;
+  });
+  assert.equal(at.contacts.verify(MALLORY.toLowerCase()), MALLORY);
+  assert.equal(at.known.byId(MALLORY)?.verified, true);
+  assert.equal(at.known.byNickname("bob")?.id, BOB, "it has the nickname no more than before");
+  assert.equal(at.known.byId(EVE), undefined);
+  // Who is blocked does not disturb any more.
+  for (const id of [MALLORY, EVE]) at.contacts.block(id);
+  assert.deepEqual((await at.contacts.safetyNumber("bob")).others, []);
+  assert.equal(at.contacts.verify("bob"), BOB);
+});
+
+Deno.test("an id whose number was not shown is not verified, and what was shown of a nickname is no other's", async () => {
+  await using at = await world([]);
+  at.introductions.meet("bob", BOB);
+  assert.throws(() => at.contacts.verify(BOB), /its safety number was not shown yet/);
+  await at.contacts.safetyNumber("bob");
+  at.introductions.meet("bob", MALLORY);
+  at.contacts.trust("bob");
+  await at.contacts.safetyNumber(MALLORY);
+  assert.throws(() => at.contacts.verify("bob"), /another identity since its safety number/);
+});
+
+Deno.test("there are at most five others whose numbers are given", async () => {
+  await using at = await world([]);
+  at.introductions.meet("bob", BOB);
+  for (let number = 10; number < 30; number++) at.introductions.meet("bob", idOf(number));
+  assert.equal((await at.contacts.safetyNumber("bob")).others.length, 5);
+});
+
+Deno.test("a nickname is given to an id that is written out", async () => {
+  await using at = await world([peer("carol", EVE)]);
+  at.introductions.meet("bob", BOB);
+  at.introductions.meet("carol", idOf(9));
+  at.introductions.meet("bob", MALLORY);
+  assert.equal(at.contacts.trust(MALLORY), MALLORY);
+  assert.equal(at.known.byNickname("bob")?.id, MALLORY);
+  assert.equal(at.contacts.trust(EVE.replaceAll("-", "").toLowerCase()), EVE);
+  assert.equal(at.known.byNickname("carol")?.id, EVE);
+  assert.throws(() => at.contacts.trust(EVE), /it uses no nickname that is known with another id/);
+});
+
+Deno.test("a mistyped id is told with the group that is wrong, whatever it is for", async () => {
+  await using at = await world([]);
+  const groups = BOB.split("-");
+  const mistyped = [
+    [[...groups.slice(0, 2), "AAAAAAB", ...groups.slice(3)].join("-"), /group 3 or 4 is mistyped/],
+    [BOB.slice(0, -1), /group 8 has not 7 characters/],
+    [`${BOB}A`, /group 8 has not 7 characters/],
+    [BOB.replace(groups[0], `${groups[0].slice(0, 6)}9`), /group 1 has a character/],
+    [groups.slice(0, 6).join("-"), /it has not 8 groups of 7/],
+  ] as const;
+  for (const [target, cause] of mistyped) {
+    for (const command of ["verify", "trust", "block", "unblock", "forget"] as const) {
+      assert.throws(() => at.contacts[command](target), (error) => {
+        assert.ok(error instanceof InvalidInputError, `${command}: ${error}`);
+        assert.match(error.message, cause);
+        return true;
+      });
+    }
+    await assert.rejects(at.contacts.safetyNumber(target), cause);
+  }
+});
+
+Deno.test("nothing is decided about one's own id or nickname", async () => {
+  await using at = await world([peer("me", EVE, "me~AQCA"), peer("mallory", OWN)]);
+  for (const target of [OWN, OWN.toLowerCase(), "mallory"]) {
+    for (const command of ["verify", "block", "unblock", "forget"] as const) {
+      assert.throws(() => at.contacts[command](target), {
+        name: "InvalidInputError",
+        message: `Cannot ${command} ${JSON.stringify(target)}: that is your own id`,
+      });
+    }
+    await assert.rejects(at.contacts.safetyNumber(target), /that is your own id/);
+  }
+  assert.throws(() => at.contacts.trust(OWN), InvalidInputError);
+  assert.deepEqual(at.ended, []);
+  // A known peer that takes one's own nickname does not get it.
+  at.introductions.meet("eve", EVE);
+  for (const target of ["me~AQCA", EVE]) {
+    assert.throws(() => at.contacts.trust(target), /"me" is your own nickname/, target);
+  }
+  assert.equal(at.known.byNickname("me"), undefined);
 });

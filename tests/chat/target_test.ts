@@ -4,7 +4,7 @@ import { silentLog } from "../../lib/base/log.ts";
 import { Refusals } from "../../lib/base/refusals.ts";
 import { resolveTarget } from "../../lib/chat/target.ts";
 import { PeerRegistry } from "../../lib/discovery/registry.ts";
-import { AmbiguousPeerError, UnknownPeerError } from "../../lib/errors.ts";
+import { AmbiguousPeerError, InvalidInputError, UnknownPeerError } from "../../lib/errors.ts";
 import { formatPeerId, type PeerId } from "../../lib/wire/peer_id.ts";
 import { idOf } from "../discovery/registry_fixtures.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -97,8 +97,12 @@ Deno.test("a tag is the start of an id in upper or lower case, where there is on
       assert.equal(found(known, `bob~${tag.toLowerCase()}`), host);
     }
   }
-  for (const tag of [first.slice(0, 3), first.slice(1), A, "aaaa"]) {
+  for (const tag of [first.slice(0, 3), first.slice(35), A, "aaaa"]) {
     assert.throws(() => resolveTarget(known, `bob~${tag}`), UnknownPeerError, tag);
+  }
+  const mistyped = [first.slice(1), `${first.slice(0, -1)}7`];
+  for (const tag of mistyped) {
+    assert.throws(() => resolveTarget(known, `bob~${tag}`), InvalidInputError, tag);
   }
 });
 
@@ -228,4 +232,24 @@ Deno.test("whatever peers call themselves, every choice that is offered leads to
     }),
     { numRuns: 2000 },
   );
+});
+
+Deno.test("an id stands for who claims it, and a mistyped one for nobody", () => {
+  const known = registry();
+  const [first, second] = [idOf(1), idOf(200)];
+  see(known, "bob", 1, A, first);
+  see(known, "carol", 2, A, second);
+  see(known, "claire", 3, A, second);
+  assert.equal(found(known, first), "10.0.0.1");
+  assert.equal(found(known, first.toLowerCase().replaceAll("-", " ")), "10.0.0.1");
+  assert.deepEqual(choices(known, second), ["carol", "claire"]);
+  assert.throws(() => resolveTarget(known, idOf(3)), UnknownPeerError);
+  const wrong = first.replace(/^.{7}/, "AAAAAAB");
+  assert.throws(() => resolveTarget(known, wrong), {
+    name: "InvalidInputError",
+    message: /^Cannot tell who "AAAAAAB-.*group 1 or 2 is mistyped; compare it with the one/,
+  });
+  assert.throws(() => resolveTarget(known, "x".repeat(10_000)), (error: Error) => {
+    return error.message.length < 300;
+  });
 });

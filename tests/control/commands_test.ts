@@ -341,19 +341,23 @@ Deno.test("listen ends with an error when the client ends, and when nobody reads
 
 Deno.test("peers prints a list or the object of the interface", async () => {
   const peer = {
+    nickname: "bob",
     label: "bob",
     addresses: [{ address: "10.0.0.2:5000", via: "lan" }],
     trust: "verified",
   };
   for (const json of [false, true]) {
     const { client, running, paper } = await sending({ name: "peers", json });
-    await client.say(say({ event: "peers", to: undefined, peers: [peer] }));
+    await client.say(
+      say({ event: "ready", nickname: "bob", ref: undefined }) +
+        say({ event: "peers", to: undefined, peers: [peer] }),
+    );
     assert.equal(await running, 0);
     assert.equal(
       paper.text,
       json
         ? `${JSON.stringify({ event: "peers", peers: [peer] })}\n`
-        : "1 peer:\n  bob  10.0.0.2:5000  local network  verified\n",
+        : "1 peer:\n  bob  10.0.0.2:5000  local network  verified, not you\n",
     );
   }
 });

@@ -73,16 +73,52 @@ namespaceSessionTest(
     const { peers } = await alice.waitFor({ event: "peers", ref: 2 });
     assert.equal((peers as unknown[]).length, 1, JSON.stringify(peers));
     assert.equal(alice.all({ event: "peer_up" }).length, 1);
-    // One of both networks fails: the peer stays, and once its silence there is noticed, messages
-    // take the other way.
+    // One of both networks fails: the peer stays, and once the silence of its session is noticed,
+    // messages take the other way.
     const from = alice.mark();
     await right.ip("link", "set", "eth0", "down");
-    await untilOnlyAt(alice, "10.0.1.2");
     await alice.send({ command: "send", to: "bob", content: "two" });
     await bob.waitFor({ event: "message", content: "two" });
+    await untilOnlyAt(alice, "10.0.1.2");
     assert.deepEqual(alice.all({ event: "peer_down" }, from), []);
   },
 );
+
+namespaceSessionTest("a peer that was killed, came back and left is gone at once", async () => {
+  await using network = await oneLan(2);
+  const [left, right] = network.hosts;
+  const data = await Deno.makeTempDir({ prefix: "parlance-e2e-" });
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => Deno.remove(data, { recursive: true }));
+  await using alice = startClient("alice", { host: left });
+  const startBob = () => startClient("bob", { host: right, args: ["--data-dir", data] });
+  {
+    await using bob = startBob();
+    await alice.waitFor({ event: "peer_up", nickname: "bob" });
+    await alice.send({ command: "send", to: "bob", content: "one", ref: 1 });
+    await alice.waitFor({ event: "sent", ref: 1 });
+    bob.kill("SIGKILL");
+    await bob.exited();
+  }
+  {
+    await using bob = startBob();
+    const { tcp_port: port } = await bob.waitFor({ event: "ready" });
+    await bob.waitFor({ event: "peer_up", nickname: "alice" });
+    await alice.send({ command: "send", to: "bob", content: "two", ref: 2 });
+    await alice.waitFor({ event: "sent", ref: 2 });
+    await alice.send({ command: "peers", ref: 3 });
+    const { peers } = await alice.waitFor({ event: "peers", ref: 3 });
+    const [{ addresses }] = peers as { addresses: { address: string }[] }[];
+    assert.deepEqual(addresses.map(({ address }) => address), [`10.0.0.2:${port}`]);
+    await bob.send({ command: "quit" });
+    await bob.exited();
+  }
+  await alice.waitFor({ event: "peer_down", nickname: "bob", reason: "goodbye" });
+  const began = performance.now();
+  await alice.send({ command: "send", to: "bob", content: "three", ref: 4 });
+  await alice.waitFor({ event: "error", ref: 4 });
+  assert.ok(performance.now() - began < 5000, "nobody is waited for");
+});
 
 namespaceSessionTest("a peer that moves to another address is reached there", async () => {
   await using network = await oneLan(2);
@@ -96,9 +132,9 @@ namespaceSessionTest("a peer that moves to another address is reached there", as
   await right.ip("addr", "del", "10.0.0.2/24", "dev", "eth0");
   await right.ip("addr", "add", "10.0.0.9/24", "dev", "eth0");
   await right.ip("route", "replace", "239.0.0.0/8", "dev", "eth0");
-  await untilOnlyAt(alice, "10.0.0.9");
   await alice.send({ command: "send", to: "bob", content: "after" });
   await bob.waitFor({ event: "message", content: "after" });
+  await untilOnlyAt(alice, "10.0.0.9");
   assert.deepEqual(alice.all({ event: "peer_down" }, from), [], "it is one peer all the time");
 });
 

@@ -48,8 +48,8 @@ sessionTest("a message that comes to a pipe is one plain line", async () => {
   await using sender = startClient(alice, { args: LOOPBACK });
   await sender.waitFor({ event: "peer_up", nickname: bob });
   await sender.send({ command: "send", to: bob, content: "plain\u001b[2J text" });
-  await receiver.waitForText(new RegExp(`${alice}: plain.*text`));
-  const line = receiver.stdout.split("\n").find((text) => text.includes(`${alice}: `))!;
+  await receiver.waitForText(new RegExp(`${alice} \\[new\\]: plain.*text`));
+  const line = receiver.stdout.split("\n").find((text) => text.includes(`${alice} [new]: `))!;
   assert.match(line, /^\[\d\d:\d\d:\d\d\] /);
   // deno-lint-ignore no-control-regex
   assert.doesNotMatch(receiver.stdout, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);

@@ -27,7 +27,7 @@ async function secureFriend(nickname: string, other: string): Promise<Friend> {
   const client = startClient(nickname, { args: LOOPBACK });
   await client.waitFor({ event: "peer_up", nickname: other });
   return {
-    mark: "",
+    mark: " [new]",
     send: (content) => client.send({ command: "send", to: other, content }),
     heard: (content) => client.waitFor({ event: "message", from: other, content }),
     [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),

@@ -74,6 +74,24 @@ Deno.test("different profiles have different file names, which every system take
   }));
 });
 
+Deno.test("profiles that differ by case only have their own directories where case is ignored", () => {
+  const windows = { os: "windows", env: { LOCALAPPDATA: "C:" } };
+  for (const system of [{ os: "darwin" }, windows]) {
+    const nameOf = (profile: string) =>
+      directoryOf({ ...system, profile }).replace(/^.*[/\\]parlance[/\\]/, "");
+    assert.equal(nameOf("alice-2.x_y"), "alice-2.x_y");
+    assert.equal(nameOf("Alice"), "%41lice");
+    assert.equal(nameOf("CON"), "%43%4F%4E");
+    assert.equal(nameOf("con"), "%63on");
+    fc.assert(fc.property(unicode(16), unicode(16), fc.boolean(), (a, other, isSame) => {
+      const b = isSame ? a.toUpperCase() : other;
+      fc.pre(a !== "" && b !== "" && new TextEncoder().encode(b).length <= 64);
+      assert.equal(nameOf(a).toLowerCase() === nameOf(b).toLowerCase(), a === b);
+    }));
+  }
+  assert.equal(nameOf("Alice"), "Alice");
+});
+
 Deno.test("a name that is empty, too long or not Unicode is refused", () => {
   for (const profile of ["", "a".repeat(65), "ë".repeat(33), "\ud800"]) {
     assert.throws(() => nameOf(profile), { name: "InvalidInputError", message: /--profile$/ });

@@ -194,9 +194,14 @@ Deno.test("namesakes are told apart, and a nickname that stands for both is refu
     labels.map((l) => `alice: to ${l}`).sort(),
   );
   assert.equal(first.heard.length, 1);
-  await first.node.send("bob", "we have the same name");
+  // One's own nickname is no namesake's, though only one is there.
+  await assert.rejects(first.node.send("bob", "me?"), { name: "AmbiguousPeerError" });
+  const [namesake] = first.node.peers().filter(({ nickname }) => nickname === "bob");
+  await first.node.send(namesake.label, "we have the same name");
   await settle();
   assert.equal(second.heard.at(-1), "bob: we have the same name");
+  const heard = second.events.filter((event) => event.type === "message").at(-1);
+  assert.equal(heard?.label, "bob~10.0.0.1");
   for (const { node } of nodes) await node[Symbol.asyncDispose]();
 });
 

@@ -1,50 +1,16 @@
 import assert from "node:assert/strict";
-import { silentLog } from "../../lib/base/log.ts";
-import { systemRandom } from "../../lib/base/random.ts";
-import { makeCertificate } from "../../lib/identity/certificate_maker.ts";
-import { makeIdentity } from "../../lib/identity/identity.ts";
-import { KnownPeers } from "../../lib/identity/known_peers.ts";
 import type { Node } from "../../lib/node.ts";
 import { runJsonInterface } from "../../lib/ui/json.ts";
+import { parseCommand } from "../../lib/ui/commands.ts";
+import { isIdentityCommand, runIdentityCommand } from "../../lib/ui/identity_text.ts";
+import { plainStyle } from "../../lib/ui/style.ts";
 import { PlainInterface } from "../../lib/ui/plain.ts";
-import { TemporaryDirectory } from "../identity/files_fixtures.ts";
 import { Listening, World } from "../node/fixtures.ts";
+import { SecureWorld } from "../node/secure_world.ts";
 import { settle } from "../support/fake_clock.ts";
 import { Keyboard, Paper, until } from "./driven.ts";
 
 type Line = Record<string, unknown>;
-
-/** Nodes with identities, alice among them, whose known peers are kept to the end of the test. */
-class SecureWorld implements AsyncDisposable {
-  readonly world = new World();
-  readonly #parts = new AsyncDisposableStack();
-  readonly #nodes: Node[] = [];
-
-  async start(nickname: string): Promise<Node> {
-    const { path: directory } = this.#parts.use(await TemporaryDirectory.make());
-    const { clock } = this.world;
-    const knownPeers = this.#parts.use(
-      await KnownPeers.open({ directory, clock, log: silentLog }),
-    );
-    const { keyPem, certificatePem } = await makeCertificate(systemRandom);
-    const identity = await makeIdentity(keyPem, certificatePem);
-    const security = { identity, knownPeers, plaintext: "allow" } as const;
-    const node = await this.world.start(nickname, { security });
-    this.#nodes.push(node);
-    await clock.advance(250);
-    return node;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const ended = Promise.all(this.#nodes.map((node) => node[Symbol.asyncDispose]()));
-    let over = false;
-    void ended.finally(() => over = true);
-    // Sessions are closed in real turns of the event loop, and what they wait for by this clock.
-    for (let turn = 0; turn < 200 && !over; turn++) await this.world.clock.advance(100);
-    await ended;
-    await this.#parts.disposeAsync();
-  }
-}
 
 /** Alice, driven by JSON. */
 function driveByJson(secure: SecureWorld, node: Node) {
@@ -127,6 +93,7 @@ Deno.test("a program learns ids, compares safety numbers and records what it thi
     number: (await bob.node.contacts.safetyNumber("alice")).number,
     id,
     verified: false,
+    others: [],
   });
   const done = (command: string, peer: string) => ({ event: "done", command, peer, id });
   assert.deepEqual(await answer({ command: "verify", peer: "bob" }), done("verify", "bob"));
@@ -283,6 +250,78 @@ Deno.test("people get the answers as text", async () => {
   await said('/trust "bob smith"', /"bob smith"/);
   keyboard.end();
   assert.equal(await running, false);
+});
+
+Deno.test("during a warning it is said whose safety number is which, and how to go on", async () => {
+  await using secure = new SecureWorld();
+  const alice = await secure.start("alice");
+  const bob = await secure.start("bob");
+  const { answer, end } = driveByJson(secure, alice);
+  const text = async (line: string) => {
+    const command = parseCommand(line);
+    assert.ok(isIdentityCommand(command));
+    return await runIdentityCommand(alice, command, plainStyle);
+  };
+  await alice.send("bob", "hi");
+  await text("/verify bob");
+  await text("/verify bob ok");
+  const other = await secure.start("bob");
+  await other.send("alice", "it is me");
+  const known = (await bob.contacts.safetyNumber("alice")).number;
+  const now = (await other.contacts.safetyNumber("alice")).number;
+  const rows = (number: string) => number.replace(/((?:\d{5} ){3}\d{5}) ?/g, "  $1\n").trimEnd();
+  assert.equal(
+    await text("/verify bob"),
+    "WARNING: who calls itself bob now is not the bob that you know\n" +
+      `Safety number of you and the bob that you know (${bob.id}):\n${rows(known)}\n` +
+      "You have compared this number before\n" +
+      `Safety number of you and another one that calls itself bob now (${other.id}):\n` +
+      `${rows(now)}\nYou have not compared this number yet\n` +
+      "Ask by another way, such as a call, which number is on the other screen, and type " +
+      "/verify ID ok with the id above it. If the other one is the one that you mean, " +
+      "/trust ID gives it the nickname; if not, /block ID shuts it out",
+  );
+  assert.deepEqual(await answer({ command: "safety_number", peer: "bob" }), {
+    event: "safety_number",
+    peer: "bob",
+    id: bob.id,
+    number: known,
+    verified: true,
+    others: [{ id: other.id, number: now, verified: false }],
+  });
+  const unclear = await answer({ command: "verify", peer: "bob" });
+  assert.ok([bob.id, other.id].every((id) => String(unclear.message).includes(id!)));
+  await text(`/verify ${other.id} ok`);
+  const { peers } = await answer({ command: "peers" });
+  const trusts = (peers as Line[]).map(({ id, trust }) => [id, trust]);
+  assert.deepEqual(trusts, [[bob.id, "verified"], [other.id, "changed"]]);
+  assert.equal((await answer({ command: "trust", peer: other.id })).id, other.id);
+  assert.equal(alice.trustOf(alice.find("bob")), "verified");
+  assert.equal(alice.find("bob").id, other.id);
+  await end();
+});
+
+Deno.test("a mistyped id is told with the group that is wrong, in every command", async () => {
+  await using secure = new SecureWorld();
+  const alice = await secure.start("alice");
+  const bob = await secure.start("bob");
+  const { answer, end } = driveByJson(secure, alice);
+  const mistyped = bob.id!.replace(/.$/, (last) => last === "A" ? "B" : "A");
+  const commands = ["safety_number", "verify", "trust", "forget", "block", "unblock"];
+  for (const command of commands) {
+    const { message } = await answer({ command, peer: mistyped });
+    assert.match(String(message), /group 7 or 8 is mistyped/, command);
+  }
+  const { message } = await answer({ command: "send", to: mistyped, content: "hi" });
+  assert.match(String(message), /group 7 or 8 is mistyped/);
+  for (const line of ["/send ID hi", "/verify ID", "/verify ID ok", "/trust ID", "/forget ID"]) {
+    const { message } = await answer(line.replace("ID", mistyped));
+    assert.match(String(message), /group 7 or 8 is mistyped/, line);
+  }
+  assert.equal((await answer({ command: "send", to: bob.id, content: "hi" })).event, "sent");
+  const own = await answer({ command: "block", peer: alice.id });
+  assert.match(String(own.message), /that is your own id/);
+  await end();
 });
 
 Deno.test("without an identity the commands say so", async () => {

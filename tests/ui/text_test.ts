@@ -17,7 +17,7 @@ function message(content: string, from = "bob", trust: PeerTrust = "known"): Nod
 
 /** As much of a node as the list of peers needs. */
 function knowing(peers: Peer[], trust: PeerTrust = "known") {
-  return { peers: () => peers, trustOf: () => trust };
+  return { nickname: "me", peers: () => peers, trustOf: () => trust };
 }
 
 function named(label: string, addresses = [address], knownForMs = 0): Peer {
@@ -224,6 +224,29 @@ Deno.test("a message and an entry of the list tell what the sender's nickname is
       `1 peer:\n  bob  10.0.0.2:40000  local network  ${inList}  for 0 s`,
     );
   }
+});
+
+Deno.test("who uses one's own nickname is shown by a label, marked, and warned of", () => {
+  const id = formatPeerId(new Uint8Array(32));
+  const label = `alice~${id.slice(0, 4)}`;
+  const base = { type: "identity", nickname: "alice", id, label } as const;
+  assert.equal(
+    eventText({ ...base, change: "new" }, plainStyle),
+    `! WARNING: somebody else calls itself alice, as you do: ${id}. It is shown as ${label}`,
+  );
+  assert.equal(
+    eventText({ ...base, change: "renamed", formerNickname: "bob" }, plainStyle),
+    `! WARNING: bob calls itself alice, as you do: ${id}. It is shown as ${label}`,
+  );
+  const text = eventText({
+    type: "message",
+    message: { from: "alice", content: "hi", timestamp: 0 },
+    label,
+    address: { hostname: "10.0.0.2", port: 7 },
+    encrypted: true,
+    trust: "new",
+  }, plainStyle);
+  assert.match(text, new RegExp(`\\] ${label} \\[new\\] \\[not you\\]: hi$`));
 });
 
 Deno.test("no nickname can be taken for another one with a mark", () => {
