@@ -198,7 +198,7 @@ Deno.test({
     await friend.waitFor({ event: "peer_up", nickname: alice });
     using _silent = await addSilentPeer(terminal, eve);
     await terminal.type(`/send ${eve} hello\r\x03`);
-    await terminal.waitForOutput(/waiting for messages on their way; Ctrl-C ends at once/);
+    await terminal.waitForOutput(/waiting for messages that are being sent; Ctrl-C ends at once/);
     await terminal.type("\x03");
     // Had it waited for the message, the status would be 0.
     assert.equal((await terminal.exited()).code, 130, terminal.output);
