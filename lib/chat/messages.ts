@@ -9,6 +9,7 @@ import { parseSearch } from "../store/search_query.ts";
 import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
+import { conversationsWith } from "./conversations.ts";
 import type { DeliveryState, Outgoing } from "./delivery.ts";
 import { Inbox } from "./inbox.ts";
 import type { Carrier } from "./lane.ts";
@@ -176,7 +177,7 @@ export class Messages implements Disposable {
   history(target: string | undefined, count: number): StoredMessage[] {
     const { store } = this.#options;
     if (target === undefined) return store.history({ count });
-    const contacts = this.#contacts(target);
+    const contacts = conversationsWith(this.#options, target);
     return store.history({ count, contacts: contacts.map(({ key }) => key) });
   }
 
@@ -221,7 +222,9 @@ export class Messages implements Disposable {
     const { signal } = this.#stop;
     if (target === undefined) return await store.clear(undefined, signal);
     let count = 0;
-    for (const contact of this.#contacts(target)) count += await store.clear(contact, signal);
+    for (const contact of conversationsWith(this.#options, target)) {
+      count += await store.clear(contact, signal);
+    }
     return count;
   }
 
@@ -231,20 +234,6 @@ export class Messages implements Disposable {
     this.#cancelRetention();
     this.#outbox[Symbol.dispose]();
     this.#inbox[Symbol.dispose]();
-  }
-
-  #contacts(target: string): Contact[] {
-    const { store, meant } = this.#options;
-    const named = store.contactsNamed(target);
-    const names = meant(target, named);
-    const contacts = names.flatMap(({ id, nickname }) =>
-      store.contactsNamed(id ?? nickname).filter((contact) => contact.id === id)
-    );
-    if (contacts.length > 0) return contacts;
-    throw new InvalidInputError(
-      `Cannot show a history with ${JSON.stringify(target)}: there is none; ` +
-        "/history without a nickname shows all",
-    );
   }
 
   #pendingId(text: string): MessageId {

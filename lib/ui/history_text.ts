@@ -8,10 +8,10 @@ import { excerpt, nameText, shortened, stateMark } from "./delivery_text.ts";
 import { trustMark } from "./identity_text.ts";
 import { snippet } from "./snippet.ts";
 import { plainStyle, type Style } from "./style.ts";
-import { contentText, dateAndTime } from "./text.ts";
+import { contentText, dateAndTime, wholeContentText } from "./text.ts";
 
 /** Hits that `/search` shows. */
-const MAX_HITS = 20;
+export const MAX_HITS = 20;
 /** Messages that `/outbox` shows. */
 const MAX_WAITING = 50;
 /** Characters of what was said before and after a hit. */
@@ -35,6 +35,9 @@ export function isHistoryCommand(command: Command): command is HistoryCommand {
 /** What these commands ask of a node. */
 export type HistoryNode = Pick<Node, "nickname" | "messages">;
 
+/** Who reads: whoever else has the nickname is told from him. */
+export type Own = Pick<Node, "nickname">;
+
 /**
  * Runs a command about messages that are kept.
  *
@@ -51,9 +54,7 @@ export async function runHistoryCommand(
   const { messages } = node;
   switch (command.kind) {
     case "history": {
-      const found = messages.history(command.peer, command.count);
-      if (found.length === 0) return "There is no history yet";
-      return found.map((message) => messageText(node, message, style)).join("\n");
+      return historyText(node, messages.history(command.peer, command.count), style);
     }
     case "clear_history": {
       const whose = command.peer === undefined ? "" : ` with ${nameText(command.peer)}`;
@@ -64,7 +65,7 @@ export async function runHistoryCommand(
       return searchText(
         node,
         await messages.search(command.query, MAX_HITS, signal),
-        command,
+        command.query,
         style,
       );
     case "outbox":
@@ -105,12 +106,23 @@ export function lastConversationText(node: HistoryNode, style: Style): string | 
   return [style.dim(`Last messages with ${nameText(nickname)}:`), ...lines].join("\n");
 }
 
-function messageText(node: HistoryNode, message: StoredMessage, style: Style): string {
-  return `${headText(node, message, style)} ${contentText(message.content)}`;
+/** Messages that are kept, each below the other. */
+export function historyText(own: Own, messages: readonly StoredMessage[], style: Style): string {
+  if (messages.length === 0) return "There is no history yet";
+  return messages.map((message) => messageText(own, message, style)).join("\n");
+}
+
+/** A message that is kept, with all its lines, however many they are. */
+export function wholeMessageText(own: Own, message: StoredMessage, style: Style): string {
+  return `${headText(own, message, style)} ${wholeContentText(message.content)}`;
+}
+
+function messageText(own: Own, message: StoredMessage, style: Style): string {
+  return `${headText(own, message, style)} ${contentText(message.content)}`;
 }
 
 /** When a message was kept, by this machine's clock, and who it is from and for. */
-function headText({ nickname: own }: HistoryNode, message: StoredMessage, style: Style): string {
+function headText({ nickname: own }: Own, message: StoredMessage, style: Style): string {
   const { contact: { id, nickname }, state, encrypted, trust, reason } = message;
   const time = style.dim(`[${timeOf(message)}]`);
   const isNamesake = nickname === own;
@@ -127,21 +139,22 @@ function headText({ nickname: own }: HistoryNode, message: StoredMessage, style:
   return `${time} you → ${name}${plain}${notYou}${mark}:`;
 }
 
-function searchText(
-  node: HistoryNode,
+/** What a search has found, each between what was said before and after. */
+export function searchText(
+  own: Own,
   hits: readonly SearchHit[],
-  { query }: HistoryCommand & { kind: "search" },
+  query: string,
   style: Style,
 ): string {
   if (hits.length === 0) return "Nothing was found";
   const context = (message: StoredMessage | undefined) =>
     message === undefined ? [] : [style.dim(
-      `  ${headText(node, message, plainStyle)} ${printable(shortened(message.content, CONTEXT))}`,
+      `  ${headText(own, message, plainStyle)} ${printable(shortened(message.content, CONTEXT))}`,
     )];
   const blocks = hits.map(({ message, before, after }) =>
     [
       ...context(before),
-      `${headText(node, message, style)} ${printable(snippet(message.content, query))}`,
+      `${headText(own, message, style)} ${printable(snippet(message.content, query))}`,
       ...context(after),
     ].join("\n")
   );

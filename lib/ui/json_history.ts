@@ -1,5 +1,6 @@
 import type { Node } from "../node.ts";
 import type { StoredMessage } from "../store/message.ts";
+import type { SearchHit } from "../store/search.ts";
 import type { JsonCommand } from "./json_command.ts";
 import type { JsonEvent } from "./json_event.ts";
 
@@ -32,12 +33,7 @@ export async function runHistoryCommand(
     }
     case "search": {
       const hits = await messages.search(command.query, command.count, signal);
-      const found = hits.map(({ message, before, after }) => ({
-        ...describeMessage(message),
-        before: before && describeMessage(before),
-        after: after && describeMessage(after),
-      }));
-      return { event: "search", messages: found };
+      return { event: "search", messages: hits.map(describeHit) };
     }
     case "outbox": {
       const waiting = messages.pending().map(describeMessage);
@@ -52,6 +48,15 @@ export async function runHistoryCommand(
       return { event: "done", command: "clear_history", peer: command.peer, count };
     }
   }
+}
+
+/** A message that a search has found, as it stands in `docs/json.md`. */
+export function describeHit({ message, before, after }: SearchHit): Record<string, unknown> {
+  return {
+    ...describeMessage(message),
+    before: before && describeMessage(before),
+    after: after && describeMessage(after),
+  };
 }
 
 /** A message that is kept, as it stands in `docs/json.md`. */

@@ -182,6 +182,11 @@ export function contentText(content: string): string {
     .join(CONTINUATION);
 }
 
+/** The same with all its lines. */
+export function wholeContentText(content: string): string {
+  return content.split("\n").map(printable).join(CONTINUATION);
+}
+
 function whereText({ addresses: [{ address, via }] }: Peer): string {
   return `${formatAddress(address)}, ${viaText(via)}`;
 }
