@@ -41,8 +41,8 @@ export interface TlsOptions {
 /**
  * Upgrades a stream to mutual TLS 1.3: both sides show a certificate and prove its key.
  *
- * The runtime checks that proof only for X.509 version 3 certificates, so `judge` has to refuse
- * all others. There is no session resumption: no tickets are kept, and every session begins with a
+ * The runtime checks that proof only for certificates that it can read in full, so `judge` has to
+ * refuse all but those of X.509 version 3 without extensions. There is no session resumption: no tickets are kept, and every session begins with a
  * full handshake that shows the certificate.
  *
  * @returns The encrypted stream, which owns the one below. When this rejects, that is closed.

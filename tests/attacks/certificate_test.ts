@@ -2,8 +2,15 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import tls from "node:tls";
 import type { Identity } from "../../lib/identity/identity.ts";
+import { peerIdOfCertificate } from "../../lib/wire/certificate.ts";
 import { ALPN_PROTOCOL } from "../../lib/wire/session.ts";
-import { asVersion1, certificatePem, withBrokenVersions } from "../support/forged_certificates.ts";
+import {
+  asVersion1,
+  certificatePem,
+  EXTENSIONS,
+  withBrokenVersions,
+  withExtensions,
+} from "../support/forged_certificates.ts";
 import { RawTls, type Shown } from "../support/raw_tls.ts";
 import {
   assertKnows,
@@ -164,6 +171,23 @@ Deno.test("certificates that claim version 3 with broken encoding are refused bo
   }
   await assertUnharmed(alice, carol);
 });
+
+for (const [name, extensions] of Object.entries(EXTENSIONS)) {
+  Deno.test(`a certificate with ${name} is refused both ways, whatever the key`, async () => {
+    await using world = await scene();
+    const { lan, alice, carol, bob, mallory } = world;
+    const certificate = withExtensions(bob.certificateDer, extensions);
+    const id = await peerIdOfCertificate(certificate); // what is announced, and dialled
+    for (const { keyPem } of [bob, mallory]) {
+      const shown = { certificate, keyPem };
+      assert.equal((await pretendToDial(alice, shown)).back, "");
+      const { error, came } = await pretendToBe(lan, alice, { ...bob, id }, shown);
+      assert.match(error.message, /^Cannot connect to "bob"/);
+      assert.equal(came, "");
+    }
+    await assertUnharmed(alice, carol);
+  });
+}
 
 Deno.test("who shows no certificate is refused both ways", async () => {
   await using world = await scene();

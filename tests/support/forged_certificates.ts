@@ -30,6 +30,32 @@ export function withBrokenVersions(der: Uint8Array): Uint8Array[] {
   ].map((version) => withVersion(der, version));
 }
 
+/** The same certificate with extensions; the signature is left as it is, and so is wrong. */
+export function withExtensions(der: Uint8Array, extensions: readonly number[]): Uint8Array {
+  const outer = content(der, 0);
+  const tbs = content(der, outer.from);
+  const rest = [...der.subarray(tbs.from, tbs.to), ...extensions];
+  return Uint8Array.from(sequence([...sequence(rest), ...der.subarray(tbs.to, outer.to)]));
+}
+
+/**
+ * Lists of one extension each. The runtime's dialling side does not check the handshake's signature
+ * of a certificate that has one of the broken ones.
+ */
+export const EXTENSIONS = {
+  "an empty subjectAltName": extension(0x11, [4, 0]),
+  "a broken subjectAltName": extension(0x11, [4, 3, 1, 2, 3]),
+  "broken basicConstraints": extension(0x13, [4, 3, 1, 2, 3]),
+  "a broken extendedKeyUsage": extension(0x25, [4, 3, 1, 2, 3]),
+  "well-formed basicConstraints": extension(0x13, [4, 2, 0x30, 0]),
+};
+
+function extension(type: number, value: readonly number[]): number[] {
+  const one = sequence([6, 3, 0x55, 0x1d, type, ...value]);
+  const list = sequence(one);
+  return [0xa3, list.length, ...list];
+}
+
 /** Writes a certificate in PEM. */
 export function certificatePem(der: Uint8Array): string {
   const lines = Buffer.from(der).toString("base64").match(/.{1,64}/g)!;
