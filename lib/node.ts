@@ -19,6 +19,7 @@ import {
 import { discoverPeers } from "./node_discovery.ts";
 import { Incoming } from "./node_incoming.ts";
 import { Inbound } from "./peer/inbound.ts";
+import { Intake } from "./peer/intake.ts";
 import { listenForMessages } from "./peer/listen.ts";
 import { Outbound } from "./peer/outbound.ts";
 import type { Session } from "./peer/session.ts";
@@ -73,6 +74,7 @@ export class Node implements AsyncDisposable {
   readonly #options: NodeOptions;
   readonly #environment: NodeEnvironment;
   readonly #refusals: Refusals;
+  readonly #intake: Intake;
   readonly #registry: PeerRegistry;
   readonly #outbound: Outbound;
   readonly #listener: Listener;
@@ -97,6 +99,7 @@ export class Node implements AsyncDisposable {
     this.#ids = new MessageIdSource(clock, environment.random);
     this.#instance = randomHex(environment.random, 8);
     this.#refusals = new Refusals(clock, log);
+    this.#intake = new Intake(this.#refusals, () => this.#events.ready());
     this.#registry = new PeerRegistry(
       clock,
       this.#refusals,
@@ -147,7 +150,7 @@ export class Node implements AsyncDisposable {
         maxContentBytes: options.maxContentBytes,
         onMessage: (message, address) => this.#incoming.plain(message, address),
         onHandshake: security && ((stream) => this.#onHandshake(stream)),
-        ready: () => this.#events.ready(),
+        intake: this.#intake,
       }),
     );
   }
@@ -370,7 +373,8 @@ export class Node implements AsyncDisposable {
         refusals: this.#refusals,
         find: (id) => this.#claimant(id),
         objection: (id) => this.#trust?.objection(id),
-        ready: () => this.#events.ready(),
+        admit: (peer) => this.#trust?.admit(peer),
+        intake: this.#intake,
         onMessage: (message, session, taken) => this.#incoming.session(message, session, taken),
         onEstablished: (session) => this.#onEstablished(session),
         onEnded: (session, reason) => {

@@ -9,6 +9,7 @@ import { systemRandom } from "../../lib/base/random.ts";
 import { Refusals } from "../../lib/base/refusals.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { makeCertificate } from "../../lib/identity/certificate_maker.ts";
+import { Intake } from "../../lib/peer/intake.ts";
 import { Sessions } from "../../lib/peer/sessions.ts";
 import type { Stream } from "../../lib/transport/stream.ts";
 import { tcpTransport } from "../../lib/transport/tcp.ts";
@@ -17,10 +18,11 @@ import { identifyCertificate, peerIdOfCertificate } from "../../lib/wire/certifi
 
 const credentials = await makeCertificate(systemRandom);
 const ownId = await peerIdOfCertificate(credentials.certificateDer);
+const refusals = new Refusals(systemClock, silentLog);
 const sessions = new Sessions({
   clock: systemClock,
   random: systemRandom,
-  refusals: new Refusals(systemClock, silentLog),
+  refusals,
   transport: tcpTransport,
   upgrade: (stream, role, judge, signal) =>
     secure(stream, { clock: systemClock, credentials, role, judge, signal }),
@@ -31,7 +33,7 @@ const sessions = new Sessions({
   maxContentBytes: 65_536,
   find: () => undefined,
   objection: () => undefined,
-  ready: () => undefined,
+  intake: new Intake(refusals, () => undefined),
   onMessage: () => true,
   onEstablished() {},
   onEnded() {},

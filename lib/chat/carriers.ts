@@ -10,7 +10,7 @@ import type { Carrier } from "./lane.ts";
 
 /** What {@linkcode sessionCarrier} works with. */
 export interface SessionCarrierOptions {
-  readonly sessions: Pick<Sessions, "with" | "connect" | "deliver">;
+  readonly sessions: Pick<Sessions, "isAnswering" | "connect" | "deliver">;
   /** Who is announced with an id now. */
   readonly find: (id: PeerId) => Peer | undefined;
   /** Whether messages may go to somebody now, as far as trust goes. */
@@ -25,8 +25,12 @@ export function sessionCarrier(
   { sessions, find, mayReach, isKnownAs }: SessionCarrierOptions,
 ): Carrier {
   const { id, nickname } = contact;
+  const admit = () => {
+    if (mayReach(contact)) return;
+    throw new ConnectError(`Cannot send to ${JSON.stringify(nickname)}: it is not trusted now`);
+  };
   return {
-    isOpen: () => sessions.with(id) !== undefined && mayReach(contact),
+    isOpen: () => sessions.isAnswering(id) && mayReach(contact),
     isReachable: () => find(id) !== undefined && mayReach(contact),
     async open() {
       const peer = find(id);
@@ -35,7 +39,7 @@ export function sessionCarrier(
     },
     send: ({ id: messageId, contact, content, timestamp }) =>
       sessions.deliver(
-        { id, label: nickname, nickname: isKnownAs(contact) ? undefined : contact.nickname },
+        { id, label: nickname, nickname: isKnownAs(contact) ? undefined : contact.nickname, admit },
         { id: messageId, content, timestamp },
       ),
   };

@@ -79,7 +79,7 @@ export class Lane {
   /** Whether messages are on their way, or will be without anybody's doing. */
   get isBusy(): boolean {
     return this.#inFlight.size > 0 || this.#opening !== undefined ||
-      (this.#hasMore && this.#options.carrier.isOpen());
+      (this.#hasMore && this.#cancelRetry === undefined && this.#options.carrier.isOpen());
   }
 
   /** Whether nothing waits either. */
@@ -137,7 +137,10 @@ export class Lane {
 
   #pump(): void {
     const { carrier, pending, isHeld, ready } = this.#options;
-    while (!this.#closed && this.#hasMore && this.#hasRoom()) {
+    // What has just come back is not handed over again at once.
+    while (
+      !this.#closed && this.#hasMore && this.#hasRoom() && this.#cancelRetry === undefined
+    ) {
       if (!carrier.isOpen()) return this.#open();
       const room = ready();
       if (room !== undefined) return void room.then(() => this.wake());

@@ -2,10 +2,10 @@ import type { Clock } from "../base/clock.ts";
 import type { Refusals } from "../base/refusals.ts";
 import { messageOf } from "../errors.ts";
 import type { Listener, Stream } from "../transport/stream.ts";
-import { formatAddress, type SocketAddress } from "../wire/address.ts";
+import type { SocketAddress } from "../wire/address.ts";
 import type { Message } from "../wire/message.ts";
-import { HostTurns } from "./host_turns.ts";
 import { InboundConnection } from "./inbound_connection.ts";
+import type { Intake } from "./intake.ts";
 
 /** Connections that are open at the same time, and of them from one host. */
 const MAX_CONNECTIONS = 1024;
@@ -25,8 +25,6 @@ const IDLE_MS = 2000;
 const PATIENCE_MS = 2000;
 /** After this time an arrival can be refused, when too many wait. */
 const REFUSE_MS = 5000;
-/** Bytes of unfinished lines that all connections may hold together. */
-const MAX_UNFINISHED_BYTES = 32 * 1024 * 1024;
 /** How often silent connections are looked for, in milliseconds. */
 const SWEEP_MS = 5000;
 /** Pause after the system could not accept a connection, in milliseconds. */
@@ -41,11 +39,8 @@ export interface InboundOptions {
   readonly maxContentBytes: number;
   /** Takes each message, with the remote address of its connection. */
   readonly onMessage: (message: Message, from: SocketAddress) => void;
-  /**
-   * Resolves when more messages are welcome, or nobody takes them any more; `undefined` when they
-   * are now.
-   */
-  readonly ready: () => Promise<void> | undefined;
+  /** What connections share with sessions. */
+  readonly intake: Intake;
   /** Takes over connections that begin a TLS handshake; without it they are read as lines. */
   readonly onHandshake?: (stream: Stream) => void;
 }
@@ -67,17 +62,14 @@ export class Inbound implements AsyncDisposable {
   readonly #connections = new Set<InboundConnection>();
   readonly #perHost = new Map<string, number>();
   readonly #accepting: Promise<void>;
-  #unfinishedBytes = 0;
   #cancelSweep: () => void = () => {};
   readonly #stop = new AbortController();
   /** Accepted and not yet read, in order: there were too many open. */
   readonly #arrivals = new Set<Arrival>();
   #onRoom: () => void = () => {};
   #cancelLook: (() => void) | undefined;
-  readonly #turns: HostTurns;
 
   constructor(private readonly options: InboundOptions) {
-    this.#turns = new HostTurns(options.ready);
     this.#accepting = this.#accept();
     this.#sweepLater();
   }
@@ -164,7 +156,7 @@ export class Inbound implements AsyncDisposable {
     const busy = this.#byHost(({ idleMs, readMs }) => idleMs < IDLE_MS && readMs >= PATIENCE_MS);
     for (const arrival of this.#arrivals) {
       const { hostname } = arrival.stream.remote;
-      if (!this.#turns.waits(hostname)) arrival.looks++;
+      if (!this.options.intake.turns.waits(hostname)) arrival.looks++;
       if (arrival.looks < LOOKS) continue;
       const isGreedy = this.#isGreedy(arrival);
       let host = isGreedy ? hostname : this.#greediest(idle);
@@ -198,13 +190,11 @@ export class Inbound implements AsyncDisposable {
 
   #open(stream: Stream): void {
     const host = stream.remote.hostname;
+    const { intake } = this.options;
     const connection = new InboundConnection(stream, {
       ...this.options,
-      turn: (job) => this.#turns.run(host, job),
-      onUnfinished: (change) => {
-        this.#unfinishedBytes += change;
-        while (this.#unfinishedBytes > MAX_UNFINISHED_BYTES) this.#closeGreediest();
-      },
+      turn: (job) => intake.turns.run(host, job),
+      onUnfinished: (bytes) => intake.unfinished.set(connection, bytes),
       onClosed: () => {
         if (!this.#connections.delete(connection)) return;
         const left = this.#perHost.get(host)! - 1;
@@ -231,22 +221,6 @@ export class Inbound implements AsyncDisposable {
       if (length > 0 && this.#countOf(host) > this.#countOf(greediest)) greediest = host;
     }
     return greediest;
-  }
-
-  /** Closes the longest unfinished line of the host that holds most of them. */
-  #closeGreediest(): void {
-    const ofHosts = new Map<string, number>();
-    for (const { remote: { hostname }, unfinishedBytes } of this.#connections) {
-      ofHosts.set(hostname, (ofHosts.get(hostname) ?? 0) + unfinishedBytes);
-    }
-    const [host] = [...ofHosts].reduce((most, next) => next[1] > most[1] ? next : most);
-    const longest = [...this.#connections].filter(({ remote }) => remote.hostname === host)
-      .reduce((most, next) => next.unfinishedBytes > most.unfinishedBytes ? next : most);
-    this.options.refusals.add(
-      `unfinished lines above the limit of ${MAX_UNFINISHED_BYTES} bytes of all connections`,
-      () => formatAddress(longest.remote),
-    );
-    longest.close();
   }
 
   #sweepLater(): void {

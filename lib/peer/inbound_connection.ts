@@ -37,10 +37,10 @@ export interface InboundConnectionOptions {
    */
   readonly turn: (job: () => void) => Promise<void> | undefined;
   /**
-   * Takes by how many bytes the unfinished line has grown or shrunk; may close connections, this
-   * one included, to make room.
+   * Takes how many bytes of an unfinished line are held; may close connections, this one included,
+   * to make room.
    */
-  readonly onUnfinished: (change: number) => void;
+  readonly onUnfinished: (bytes: number) => void;
   readonly onClosed: () => void;
   /** Takes the stream over when it begins a TLS handshake; the connection is closed here then. */
   readonly onHandshake?: (stream: Stream) => void;
@@ -51,7 +51,6 @@ export class InboundConnection {
   readonly #decoder = new LineDecoder(MAX_LINE_BYTES);
   readonly #sink: LineSink;
   #lineSince: number | undefined;
-  #unfinished = 0;
   #activeAt: number;
   #readSince: number;
   /** Whether its turn is awaited, so that nothing is read. */
@@ -109,11 +108,6 @@ export class InboundConnection {
     return this.#waits ? 0 : this.options.clock.monotonic() - this.#readSince;
   }
 
-  /** Bytes of the line that has begun and not ended. */
-  get unfinishedBytes(): number {
-    return this.#unfinished;
-  }
-
   /** Reads until the connection ends. */
   async start(): Promise<void> {
     const { clock } = this.options;
@@ -158,7 +152,7 @@ export class InboundConnection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.options.onUnfinished(-this.#unfinished);
+    this.options.onUnfinished(0);
     this.stream.close();
     this.options.onClosed();
   }
@@ -200,8 +194,6 @@ export class InboundConnection {
     if (!this.#decoder.unfinished) this.#lineSince = undefined;
     else if (chunk.includes(0x0a)) this.#lineSince = this.#activeAt;
     else this.#lineSince ??= this.#activeAt;
-    const change = this.#decoder.pendingBytes - this.#unfinished;
-    this.#unfinished += change;
-    this.options.onUnfinished(change);
+    this.options.onUnfinished(this.#decoder.pendingBytes);
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Refusals } from "../base/refusals.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
 import { messageOf } from "../errors.ts";
 import type { Stream } from "../transport/stream.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
@@ -28,6 +29,16 @@ const IDLE = { tickMs: 4000, pingMs: 10_000, deadMs: 25_000 };
  * the other one hears two before it gives up.
  */
 const AWAITING = { tickMs: 1000, pingMs: 3000, deadMs: 10_000 };
+/** A line has to be complete after this time, in milliseconds, and at most a tick. */
+const LINE_MS = 30_000;
+/** Lines that say nothing new cost more than others: who sends more than this is cut off. */
+const USELESS_LINES_PER_SECOND = 100;
+const USELESS_LINES_AT_ONCE = 1000;
+/**
+ * Messages that were taken before: what is sent again after a break. More than this do not fit into
+ * what may wait for a peer.
+ */
+const MAX_DUPLICATES = 200_000;
 /** UTF-16 units that may wait to be written: what may wait for a peer, and room for answers. */
 const MAX_PENDING = 24 * 1024 * 1024;
 /** UTF-16 units that are written together at the most. */
@@ -51,8 +62,17 @@ export interface SessionOptions {
   readonly hello: Hello;
   /** Content above this many bytes of UTF-8 is refused. */
   readonly maxContentBytes: number;
-  /** Resolves when more messages are welcome; `undefined` when they are now. */
-  readonly ready: () => Promise<void> | undefined;
+  /**
+   * Runs what hands over lines when it is this session's turn.
+   *
+   * @returns Resolves when it has run; `undefined` when it has run already.
+   */
+  readonly turn: (job: () => void) => Promise<void> | undefined;
+  /**
+   * Takes how many bytes of an unfinished line are held; may end sessions, this one included, to
+   * make room.
+   */
+  readonly onUnfinished: (bytes: number) => void;
   readonly listener: SessionListener;
 }
 
@@ -62,10 +82,14 @@ export interface SessionListener {
   established(session: Session): void;
   /** A message has come; the listener acknowledges it. */
   message(session: Session, message: SessionMessage): void;
-  /** The other side has taken all messages up to this number. */
-  acknowledged(session: Session, seq: number): void;
-  /** The other side will not take the message with this number. */
-  refused(session: Session, seq: number, reason: string): void;
+  /**
+   * The other side has taken all messages up to this number.
+   *
+   * @returns Whether that is news; `undefined` for a number that was never sent.
+   */
+  acknowledged(session: Session, seq: number): boolean | undefined;
+  /** The other side will not take the message with this number; returns the same. */
+  refused(session: Session, seq: number, reason: string): boolean | undefined;
   /** Whether messages wait for the other side's acknowledgement. */
   isAwaiting(session: Session): boolean;
   /** The session is over; once. */
@@ -86,14 +110,21 @@ export class Session {
   readonly #decoder = new LineDecoder(MAX_LINE_BYTES);
   /** Ticks since the last byte, in milliseconds: while this program stood still none came due. */
   #quietMs = 0;
+  /** The same since the unfinished line began. */
+  #lineMs = 0;
+  readonly #useless: TokenBucket;
+  #duplicates = 0;
   #isAwaiting = false;
   #held = false;
   #hasPeerLeft = false;
+  #isEndedHere = false;
   #ended = false;
   #cancelTick: () => void = () => {};
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    const { clock } = options;
+    this.#useless = new TokenBucket(clock, USELESS_LINES_PER_SECOND, USELESS_LINES_AT_ONCE);
   }
 
   get peerId(): PeerId {
@@ -118,6 +149,16 @@ export class Session {
   /** Whether the other side has ended it on purpose, and said so. */
   get hasPeerLeft(): boolean {
     return this.#hasPeerLeft;
+  }
+
+  /** Whether this side has ended it on purpose. */
+  get isEndedHere(): boolean {
+    return this.#isEndedHere;
+  }
+
+  /** Whether it waits for its turn, so that nothing is read. */
+  get isHeld(): boolean {
+    return this.#held;
   }
 
   get remote(): SocketAddress {
@@ -160,6 +201,7 @@ export class Session {
   /** Says why and ends the session. Idempotent. */
   async close(reason: string): Promise<void> {
     if (this.#ended) return;
+    this.#isEndedHere = true;
     this.write(encodeSessionLine({ type: "bye", reason }));
     this.#end(reason, false);
     const { clock, stream } = this.#options;
@@ -176,27 +218,31 @@ export class Session {
 
   /** Ends the session without a word. Idempotent. */
   abort(reason: string): void {
+    if (!this.#ended) this.#isEndedHere = true;
     this.#end(reason, true);
   }
 
+  /** A message has come that was taken before. */
+  noteDuplicate(): void {
+    if (++this.#duplicates > MAX_DUPLICATES) this.#refuse("messages again and again");
+  }
+
   async #read(): Promise<void> {
-    const { stream, ready } = this.#options;
-    const sink = {
-      line: (text: string) => this.#onLine(text),
-      refused: (cause: string) => this.#refuse(cause),
-    };
+    const { stream, turn } = this.#options;
     let buffer = new Uint8Array(MIN_BUFFER);
     try {
       while (!this.#ended) {
         const count = await stream.read(buffer);
         if (count === null) return this.#end("the peer ended the session", true);
         this.#quietMs = 0;
-        this.#decoder.push(buffer.subarray(0, count), sink);
-        const room = ready();
-        if (room !== undefined) {
+        const chunk = buffer.subarray(0, count);
+        // Whom this side has dialled it waits for: its hello does not wait for the user.
+        const isExpected = this.isDialler && this.#peerHello === undefined;
+        const wait = isExpected ? this.#takeChunk(chunk) : turn(() => this.#takeChunk(chunk));
+        if (wait !== undefined) {
           // Waiting for the user is not the peer's silence.
           this.#held = true;
-          await room;
+          await wait;
           this.#held = false;
         }
         if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(count * 4);
@@ -206,12 +252,25 @@ export class Session {
     }
   }
 
+  #takeChunk(chunk: Uint8Array): undefined {
+    if (this.#ended) return;
+    this.#decoder.push(chunk, this.#sink);
+    if (this.#ended) return;
+    if (!this.#decoder.unfinished || chunk.includes(0x0a)) this.#lineMs = 0;
+    this.#options.onUnfinished(this.#decoder.pendingBytes);
+  }
+
+  readonly #sink = {
+    line: (text: string) => this.#onLine(text),
+    refused: (cause: string) => this.#refuse(cause),
+  };
+
   #onLine(text: string): void {
     if (this.#ended) return;
     const decoded = decodeSessionLine(text);
     if (!decoded.ok) return this.#refuse(decoded.cause);
     const line = decoded.value;
-    if (line === undefined) return;
+    if (line === undefined) return this.#onUseless();
     if (this.#peerHello !== undefined) return this.#take(line);
     if (line.type !== "hello") return this.#refuse("session that does not begin with a hello");
     this.#peerHello = line;
@@ -234,19 +293,29 @@ export class Session {
         return listener.message(this, line);
       }
       case "ack":
-        return listener.acknowledged(this, line.seq);
+        return this.#onAnswer(listener.acknowledged(this, line.seq));
       case "refused":
-        return listener.refused(this, line.seq, line.reason);
+        return this.#onAnswer(listener.refused(this, line.seq, line.reason));
       case "ping":
-        return this.#pong();
+        this.#pong();
+        return this.#onUseless();
       case "bye":
         this.#hasPeerLeft = true;
         return this.#end(line.reason, true);
       case "hello":
         return this.#refuse("second hello");
       case "pong":
-        return;
+        return this.#onUseless();
     }
+  }
+
+  #onAnswer(isNews: boolean | undefined): void {
+    if (isNews === undefined) this.#refuse("answer to a message that was never sent");
+    else if (!isNews) this.#onUseless();
+  }
+
+  #onUseless(): void {
+    if (!this.#useless.take()) this.#refuse("lines above the limit that say nothing new");
   }
 
   /** Gives a sign of life; one for any number of pings that wait. */
@@ -262,6 +331,7 @@ export class Session {
   }
 
   #refuse(cause: string): void {
+    if (this.#ended) return;
     this.#options.refusals.add(cause, () => formatAddress(this.remote));
     void this.close(cause);
   }
@@ -312,12 +382,19 @@ export class Session {
   }
 
   #tick(passedMs: number): void {
-    if (this.#peerHello === undefined) {
+    if (this.#peerHello === undefined && !this.#held) {
       return this.#end(`no hello within ${HELLO_MS / 1000} s`, true);
     }
     // The other side waits for a sign of life that is not asked for here, or not yet.
     if (this.#held || this.#decoder.unfinished) this.#pong();
     this.#quietMs = this.#held ? 0 : this.#quietMs + passedMs;
+    if (this.#decoder.unfinished && !this.#held) {
+      // Not counting the first tick, which may have come right behind the line's beginning.
+      if (this.#lineMs >= LINE_MS) {
+        return this.#refuse(`line that was not complete within ${LINE_MS / 1000} s`);
+      }
+      this.#lineMs += passedMs;
+    }
     this.#isAwaiting &&= this.#options.listener.isAwaiting(this);
     const { tickMs, pingMs, deadMs } = this.#isAwaiting ? AWAITING : IDLE;
     if (this.#quietMs >= deadMs) return this.#end(`no sign of life for ${deadMs / 1000} s`, true);
@@ -330,6 +407,7 @@ export class Session {
     if (this.#ended) return;
     this.#ended = true;
     this.#cancelTick();
+    this.#options.onUnfinished(0);
     if (atOnce) {
       this.#pending = [];
       this.#answers = "";

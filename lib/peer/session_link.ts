@@ -2,13 +2,14 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Peer } from "../discovery/peer.ts";
 import { ConnectError, LimitError, messageOf, RefusedError } from "../errors.ts";
+import { formatAddress } from "../wire/address.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import { type ChatMessage, encodeSessionMessage } from "../wire/session.ts";
+import { AnswerWatch, UNANSWERED_MS } from "./answer_watch.ts";
 import type { Session } from "./session.ts";
 import { stayingSession } from "./session_choice.ts";
+import { MAX_QUEUED, type QueuedMessage, SessionQueue } from "./session_queue.ts";
 
-/** UTF-16 units that may wait for one peer. */
-const MAX_QUEUED = 16 * 1024 * 1024;
 /** How long messages wait for a session that broke to come back, in milliseconds. */
 const RECOVERY_MS = 15_000;
 /** The waits between attempts to come back, growing and jittered, in milliseconds. */
@@ -19,6 +20,9 @@ const MAX_BUSY_RETRY_MS = 4000;
 /** After a session of this length the waits grow from the beginning, in milliseconds. */
 const STABLE_MS = 30_000;
 
+/** Why messages are given up that a session has had. */
+const UNANSWERED = `it has confirmed nothing for ${UNANSWERED_MS / 1000} s`;
+
 /** Whom a message is for. */
 export interface Addressee {
   readonly id: PeerId;
@@ -26,15 +30,8 @@ export interface Addressee {
   readonly label: string;
   /** What the peer has to call itself; `undefined` where its id says enough. */
   readonly nickname: string | undefined;
-}
-
-interface OutgoingMessage extends Omit<Addressee, "id"> {
-  readonly seq: number;
-  readonly line: string;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-  /** Whether a session has had it, so that it may have arrived. */
-  wasSent: boolean;
+  /** Throws when the message must not go there any more; asked before each time it is sent. */
+  readonly admit?: () => void;
 }
 
 /** What {@linkcode SessionLink} needs from its owner. */
@@ -50,7 +47,7 @@ export interface SessionLinkOptions {
   readonly dial: (peer: Peer, dialled: number, signal: AbortSignal) => Promise<void>;
   /** The link has neither a session nor anything to do. */
   readonly onIdle: () => void;
-  /** A session is used from now on. */
+  /** A session is used from now on, or answers again. */
   readonly onUse: (session: Session) => void;
   /** The session in use has ended. */
   readonly onLost: (session: Session, reason: string) => void;
@@ -64,8 +61,12 @@ export interface SessionLinkOptions {
 export class SessionLink {
   readonly #options: SessionLinkOptions;
   #session: Session | undefined;
-  #queue: OutgoingMessage[] = [];
-  #queued = 0;
+  readonly #queue = new SessionQueue();
+  readonly #answers: AnswerWatch;
+  /** The greatest number that the peer has answered. */
+  #answered = 0;
+  /** Whether nothing was answered for so long that what waited was given up. */
+  #isStalled = false;
   #dialling: Promise<void> | undefined;
   /** Why there is no session. */
   #why = "";
@@ -80,6 +81,12 @@ export class SessionLink {
 
   constructor(options: SessionLinkOptions) {
     this.#options = options;
+    this.#answers = new AnswerWatch(
+      options.clock,
+      // While nothing is read the peer cannot answer.
+      () => this.#session?.isHeld !== true,
+      () => this.#giveUpUnanswered(),
+    );
   }
 
   /** The session in use. */
@@ -87,17 +94,23 @@ export class SessionLink {
     return this.#session;
   }
 
+  /** Whether there is a session, and no reason to think that nobody answers on it. */
+  get isAnswering(): boolean {
+    return this.#session !== undefined && !this.#isStalled;
+  }
+
   /** Whether messages wait to be acknowledged. */
   get isBusy(): boolean {
-    return this.#queue.length > 0;
+    return !this.#queue.isEmpty;
   }
 
   /** Resolves when the peer has acknowledged the message; dials it where there is no session. */
-  send(peer: Peer, message: ChatMessage): Promise<void> {
-    const arrival = this.#enqueue(peer, message);
+  send(peer: Peer, message: ChatMessage, admit?: () => void): Promise<void> {
+    const { label, nickname } = peer;
+    const arrival = this.#enqueue({ label, nickname, admit }, message);
     if (this.#session !== undefined) return arrival;
     if (this.#isGivenUp()) this.#dial(peer);
-    else if (this.#queue.length === 1 && this.#cancelRetry !== undefined) {
+    else if (this.#queue.size === 1 && this.#cancelRetry !== undefined) {
       // The next attempt may be far away, since nothing waited for it.
       this.#cancelRetry();
       this.#cancelRetry = undefined;
@@ -119,21 +132,21 @@ export class SessionLink {
       if (this.#session === undefined) {
         throw failure(peer, this.#why || "the session ended at once");
       }
+      if (this.#isStalled) throw failure(peer, UNANSWERED);
     } finally {
       this.#idleMaybe();
     }
   }
 
   #enqueue(to: Omit<Addressee, "id">, message: ChatMessage): Promise<void> {
-    const { label, nickname } = to;
+    const { label, nickname, admit } = to;
     if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(to));
     const { counters } = this.#options;
     const session = this.#session;
-    if (session !== undefined && isOther(session, nickname)) {
-      return Promise.reject(otherNickname(label, session));
-    }
+    const problem = session && problemOf(session, { label, nickname, admit });
+    if (problem !== undefined) return Promise.reject(problem);
     const line = encodeSessionMessage(counters.seq + 1, message);
-    if (this.#queued > 0 && this.#queued + line.length > MAX_QUEUED) {
+    if (!this.#queue.hasRoom(line.length)) {
       return Promise.reject(
         new LimitError(
           `Cannot send to ${JSON.stringify(label)}: ${MAX_QUEUED} characters are waiting ` +
@@ -142,18 +155,13 @@ export class SessionLink {
       );
     }
     const seq = ++counters.seq;
-    this.#queued += line.length;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#queue.push({
-      seq,
-      label,
-      nickname,
-      line,
-      resolve,
-      reject,
-      wasSent: session !== undefined,
-    });
-    session?.send(line);
+    const wasSent = session !== undefined;
+    this.#queue.push({ seq, label, nickname, admit, line, resolve, reject, wasSent });
+    if (session !== undefined) {
+      session.send(line);
+      this.#answers.begin();
+    }
     return promise;
   }
 
@@ -170,22 +178,32 @@ export class SessionLink {
     this.#use(session);
   }
 
-  acknowledged(seq: number): void {
-    let count = 0;
-    while (count < this.#queue.length && this.#queue[count].seq <= seq) {
-      this.#queued -= this.#queue[count].line.length;
-      this.#queue[count++].resolve();
-    }
-    if (count > 0) this.#queue.splice(0, count);
+  /**
+   * The peer has everything up to this number.
+   *
+   * @returns Whether that says anything new; `undefined` for a number that was never sent.
+   */
+  acknowledged(seq: number): boolean | undefined {
+    return this.#onAnswer(seq, () => this.#queue.acknowledge(seq));
   }
 
-  /** The peer will not take the message with this number. */
-  refused(seq: number, reason: string): void {
-    const index = this.#queue.findIndex((message) => message.seq === seq);
-    if (index < 0) return;
-    const [{ line, label, reject }] = this.#queue.splice(index, 1);
-    this.#queued -= line.length;
-    reject(new RefusedError(label, `the peer refuses the message: ${reason}`));
+  /** The peer will not take the message with this number; returns as {@linkcode acknowledged}. */
+  refused(seq: number, reason: string): boolean | undefined {
+    return this.#onAnswer(seq, () => this.#queue.refuse(seq, reason));
+  }
+
+  #onAnswer(seq: number, settle: () => boolean): boolean | undefined {
+    if (seq > this.#options.counters.seq) return undefined;
+    // What was given up and is answered late says that the peer is there.
+    if (!settle() && seq <= this.#answered) return false;
+    this.#answered = Math.max(this.#answered, seq);
+    this.#answers.end();
+    if (this.isBusy) this.#answers.begin();
+    if (this.#isStalled && this.#session !== undefined) {
+      this.#isStalled = false;
+      this.#options.onUse(this.#session);
+    }
+    return true;
   }
 
   ended(session: Session, reason: string): void {
@@ -199,8 +217,13 @@ export class SessionLink {
     if (this.#brokenAt - this.#usedSince >= STABLE_MS) this.#retryMs = MIN_RETRY_MS;
     this.#hasPeerLeft = session.hasPeerLeft;
     this.#why = this.#hasPeerLeft ? `the peer has ended the session (${reason})` : reason;
-    this.#cancelRecovery = clock.after(RECOVERY_MS, () => this.#giveUp());
     if (this.#isGone(this.#options.find())) this.#rejectAll(this.#why);
+    // Who ends a session on purpose, here or there, can do without it until there is news.
+    if (!this.isBusy && (this.#hasPeerLeft || session.isEndedHere)) {
+      this.#brokenAt = undefined;
+      return this.#idleMaybe();
+    }
+    this.#cancelRecovery = clock.after(RECOVERY_MS, () => this.#giveUp());
     this.#comeBack();
   }
 
@@ -210,6 +233,7 @@ export class SessionLink {
     this.#cancelRetry?.();
     this.#cancelRecovery();
     this.#rejectAll(reason);
+    this.#answers.end();
     await this.#session?.close(reason);
     await this.#dialling;
   }
@@ -221,22 +245,23 @@ export class SessionLink {
     this.#cancelRecovery();
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
+    this.#isStalled = false;
     this.#options.onUse(session);
-    for (const message of [...this.#queue]) {
-      if (isOther(session, message.nickname)) {
-        const error = otherNickname(message.label, session);
-        this.#remove(message).reject(message.wasSent ? failure(message, error) : error);
-      } else {
-        message.wasSent = true;
-        session.send(message.line);
-      }
+    const problems = new Map<QueuedMessage, Error>();
+    // Judged again: who the user trusts may have changed while they waited.
+    const taken = this.#queue.takeWhere((message) => {
+      const problem = problemOf(session, message);
+      if (problem !== undefined) problems.set(message, problem);
+      return problem !== undefined;
+    });
+    for (const message of taken) message.reject(failure(message, problems.get(message)!));
+    for (const message of this.#queue) {
+      message.wasSent = true;
+      session.send(message.line);
     }
-  }
-
-  #remove(message: OutgoingMessage): OutgoingMessage {
-    this.#queue.splice(this.#queue.indexOf(message), 1);
-    this.#queued -= message.line.length;
-    return message;
+    // Not anew: who takes sessions and answers on none is given up as well.
+    if (this.isBusy) this.#answers.begin();
+    else this.#answers.end();
   }
 
   /** Whether nobody is trying to come back at a pace that a message can wait for. */
@@ -253,26 +278,41 @@ export class SessionLink {
   /** The first attempt: whoever cannot be reached at all is reported at once. */
   #dial(peer: Peer): void {
     if (this.#dialling !== undefined) return;
-    this.#attempt(peer).then(
-      () => this.#idleMaybe(),
-      (error) => {
-        // A session that came in, and broke, in the meantime may come back.
-        if (this.#session === undefined && this.#isGivenUp()) this.#rejectAll(error);
-        this.#idleMaybe();
-      },
-    );
+    this.#attempt(peer).catch(() => {}); // told already to whoever waits
   }
 
   #attempt(peer: Peer): Promise<void> {
-    const { dial, counters } = this.#options;
-    const attempt = dial(peer, counters.ordinal, this.#stop.signal);
-    this.#dialling = attempt.catch(() => {}).finally(() => this.#dialling = undefined);
+    const attempt = this.#dialAnnounced(peer);
+    this.#dialling = attempt.catch((error) => {
+      // A session that came in, and broke, in the meantime may come back.
+      if (this.#session === undefined && this.#isGivenUp()) this.#rejectAll(error);
+    }).finally(() => {
+      this.#dialling = undefined;
+      this.#idleMaybe();
+    });
     return attempt;
   }
 
+  /** Anybody can announce another place for a peer, until it announces its own again. */
+  async #dialAnnounced(peer: Peer): Promise<void> {
+    const { dial, counters, find } = this.#options;
+    const { signal } = this.#stop;
+    try {
+      await dial(peer, counters.ordinal, signal);
+    } catch (error) {
+      const now = find();
+      if (signal.aborted || this.#session !== undefined) throw error;
+      if (now === undefined || !hasMore(now, peer)) throw error;
+      await dial(now, counters.ordinal, signal);
+    }
+  }
+
   #idleMaybe(): void {
-    const isActive = this.#session !== undefined || this.isBusy || this.#cancelRetry !== undefined;
-    if (!isActive) this.#options.onIdle();
+    const isActive = this.#session !== undefined || this.isBusy ||
+      this.#cancelRetry !== undefined || this.#dialling !== undefined;
+    if (isActive) return;
+    this.#cancelRecovery();
+    this.#options.onIdle();
   }
 
   /** Tries again, later and later, as long as the peer is announced. */
@@ -309,10 +349,18 @@ export class SessionLink {
     this.#rejectAll(`the session broke and did not come back ${time}: ${this.#why}`);
   }
 
+  /** The peer has sessions and signs of life, and answers nothing. */
+  #giveUpUnanswered(): void {
+    this.#isStalled = this.#session !== undefined;
+    for (const message of this.#queue.takeWhere(({ wasSent }) => wasSent)) {
+      message.reject(failure(message, UNANSWERED));
+    }
+  }
+
   /** @param why An error says for itself what has failed. */
   #rejectAll(why: string | Error): void {
-    for (const message of this.#queue.splice(0)) message.reject(failure(message, why));
-    this.#queued = 0;
+    for (const message of this.#queue.takeWhere(() => true)) message.reject(failure(message, why));
+    this.#answers.end();
   }
 }
 
@@ -338,15 +386,28 @@ export function sendingHasEnded({ label }: Pick<Peer, "label">): ConnectError {
   return new ConnectError(`Cannot send to ${JSON.stringify(label)}: sending has ended`);
 }
 
-/** An announce may join a nickname and an id that do not belong together. */
-function isOther({ peerHello }: Session, nickname: string | undefined): boolean {
-  return nickname !== undefined && nickname !== peerHello.nickname;
+/** Whether a peer is announced at an address that it was not at before. */
+function hasMore(now: Peer, before: Peer): boolean {
+  const known = new Set(before.addresses.map(({ address }) => formatAddress(address)));
+  return now.addresses.some(({ address }) => !known.has(formatAddress(address)));
 }
 
-function otherNickname(label: string, { peerHello: { nickname } }: Session): RefusedError {
-  return new RefusedError(
-    label,
-    `who has its id calls itself ${JSON.stringify(nickname)}; ` +
-      "send to that nickname if it is meant",
-  );
+/** Why a message must not go over a session. */
+function problemOf(
+  { peerHello }: Session,
+  { label, nickname, admit }: Omit<Addressee, "id">,
+): Error | undefined {
+  // An announce may join a nickname and an id that do not belong together.
+  if (nickname !== undefined && nickname !== peerHello.nickname) {
+    return new RefusedError(
+      label,
+      `who has its id calls itself ${JSON.stringify(peerHello.nickname)}; ` +
+        "send to that nickname if it is meant",
+    );
+  }
+  try {
+    admit?.();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(messageOf(error));
+  }
 }

@@ -11,6 +11,7 @@ import type { PeerId } from "../wire/peer_id.ts";
 import type { ChatMessage, SessionMessage } from "../wire/session.ts";
 import { dialPeer } from "./dial.ts";
 import { HalfOpen } from "./half_open.ts";
+import type { Intake } from "./intake.ts";
 import { Session, type SessionListener } from "./session.ts";
 import { type Addressee, sendingHasEnded, SessionLink } from "./session_link.ts";
 import { SessionPlaces } from "./session_places.ts";
@@ -61,7 +62,10 @@ export interface SessionsOptions {
   readonly objection: (id: PeerId) => string | undefined;
   /** Whether the user trusts this peer more than any stranger. */
   readonly isTrusted?: (id: PeerId) => boolean;
-  readonly ready: () => Promise<void> | undefined;
+  /** Throws when messages must not go to an announced peer; asked before each is sent. */
+  readonly admit?: (peer: Peer) => void;
+  /** What sessions share with connections of version 1. */
+  readonly intake: Intake;
   /**
    * A message has come; `taken` is to be called when it may be acknowledged, in the order in which
    * messages come. Returns whether that will happen at all; if not, the session ends.
@@ -85,8 +89,8 @@ interface Counters {
   readonly taken: Map<string, number>;
   /** Whether this run has sent it anything. */
   isSentTo?: boolean;
-  /** The address of the last session that was dialled with success, as `ip:port`. */
-  worked?: string;
+  /** The address of the last session that was dialled with success. */
+  worked?: SocketAddress;
 }
 
 /** All authenticated sessions: one for each peer, dialled when there is something to send. */
@@ -99,16 +103,17 @@ export class Sessions implements AsyncDisposable {
   readonly #live: SessionPlaces;
   readonly #waiting = new Map<Session, PromiseWithResolvers<void>>();
   readonly #halfOpen: HalfOpen;
-  /** Set while more is not welcome. */
-  #full: Promise<void> | undefined;
   readonly #stop = new AbortController();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.#halfOpen = new HalfOpen(options.refusals);
-    this.#live = new SessionPlaces((id) =>
-      this.#counters.get(id)?.isSentTo === true || options.isTrusted?.(id) === true
-    );
+    this.#live = new SessionPlaces((id) => this.#isFriend(id));
+  }
+
+  /** Whether the user has turned to a peer. */
+  #isFriend(id: PeerId): boolean {
+    return this.#counters.get(id)?.isSentTo === true || this.#options.isTrusted?.(id) === true;
   }
 
   /** How many sessions are open. */
@@ -121,6 +126,11 @@ export class Sessions implements AsyncDisposable {
     return this.#links.get(id)?.session;
   }
 
+  /** Whether there is a session with a peer, and no reason to think that nobody answers on it. */
+  isAnswering(id: PeerId): boolean {
+    return this.#links.get(id)?.isAnswering === true;
+  }
+
   /**
    * Sends a message; dials the peer where there is no session.
    *
@@ -130,7 +140,8 @@ export class Sessions implements AsyncDisposable {
   send(peer: Peer, id: PeerId, message: ChatMessage): Promise<void> {
     if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(peer));
     this.#countersOf(id).isSentTo = true;
-    return this.#link(id).send(peer, message);
+    const { admit } = this.#options;
+    return this.#link(id).send(peer, message, admit && (() => admit(peer)));
   }
 
   /**
@@ -158,15 +169,6 @@ export class Sessions implements AsyncDisposable {
 
   /** Takes an incoming connection that begins a TLS handshake. */
   async accept(stream: Stream): Promise<void> {
-    // What a session begins with is for the user, too: strangers must not pile it up.
-    this.#full ??= this.#options.ready()?.then(() => this.#full = undefined);
-    if (this.#full !== undefined) {
-      this.#options.refusals.add(
-        "connection while too much waits for the user",
-        () => formatAddress(stream.remote),
-      );
-      return stream.close();
-    }
     using place = this.#halfOpen.enter(stream);
     let id: PeerId | undefined;
     let isUnwanted = false;
@@ -177,6 +179,7 @@ export class Sessions implements AsyncDisposable {
         id = judged.value;
       }, this.#stop.signal);
       place.leave();
+      if (this.#stop.signal.aborted) return secured.close();
       this.#begin(secured, id!, undefined);
     } catch (error) {
       stream.close();
@@ -261,11 +264,12 @@ export class Sessions implements AsyncDisposable {
   /** Dials, proves and says hello; resolves when the session is established. */
   async #dial(peer: Peer, id: PeerId, dialled: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    const { worked } = this.#countersOf(id);
+    const { worked: last } = this.#countersOf(id);
+    const worked = last && formatAddress(last);
     const options = { clock, worked, timeoutMs: DIAL_MS, totalMs: DIAL_TOTAL_MS, signal };
     // Who proves the id is the peer: only that is raced, and one session begun on the winner.
     const stream = await dialPeer(
-      peer,
+      last === undefined ? peer : withAddress(peer, last),
       options,
       (address, signal) => this.#prove(peer, id, address, signal),
     );
@@ -277,12 +281,13 @@ export class Sessions implements AsyncDisposable {
     if (signal.aborted) onAbort();
     try {
       await promise;
-      this.#countersOf(id).worked = address;
+      this.#countersOf(id).worked = stream.remote;
     } catch (error) {
       // It has proved who it is, and takes no session: that is all that TLS lets a dialler know.
+      const isTurnedAway = session?.isEndedHere === false;
       throw new ConnectError(
         `Cannot begin a session with ${JSON.stringify(peer.label)} at ${address}: ` +
-          `${messageOf(error)}; has it blocked this identity?`,
+          messageOf(error) + (isTurnedAway ? "; has it blocked this identity?" : ""),
         { cause: error },
       );
     } finally {
@@ -324,10 +329,20 @@ export class Sessions implements AsyncDisposable {
       waiting?.reject(new Error(full));
       return undefined;
     }
+    const { turns, unfinished } = this.#options.intake;
+    const { remote } = stream;
+    const holder = {
+      remote,
+      close: (cause: string) => void session.close(cause),
+    };
     const session = new Session({
       ...this.#options,
       stream,
       peerId,
+      // What a session begins with is for the user, too. Strangers share the turns of their host;
+      // a friend who shares it has turns of its own.
+      turn: (job) => turns.run(this.#isFriend(peerId) ? peerId : remote.hostname, job),
+      onUnfinished: (bytes) => unfinished.set(holder, bytes),
       isDialler: dialled !== undefined,
       hello: {
         type: "hello",
@@ -364,12 +379,15 @@ export class Sessions implements AsyncDisposable {
         this.#note(session, seq);
         session.acknowledge(seq);
       };
-      if (!this.#isNew(session, seq)) return taken();
+      if (!this.#isNew(session, seq)) {
+        taken();
+        return session.noteDuplicate();
+      }
       // An acknowledgement of what follows would speak for this one, too.
       if (!this.#options.onMessage(message, session, taken)) void session.close(NOT_TAKEN);
     },
-    acknowledged: (session, seq) => this.#links.get(session.peerId)?.acknowledged(seq),
-    refused: (session, seq, reason) => this.#links.get(session.peerId)?.refused(seq, reason),
+    acknowledged: (session, seq) => this.#link(session.peerId).acknowledged(seq),
+    refused: (session, seq, reason) => this.#link(session.peerId).refused(seq, reason),
     isAwaiting: (session) => {
       const link = this.#links.get(session.peerId);
       return link?.session === session && link.isBusy;
@@ -396,4 +414,14 @@ export class Sessions implements AsyncDisposable {
     taken.set(instance, seq);
     if (taken.size > MAX_RUNS) taken.delete(taken.keys().next().value!);
   }
+}
+
+/**
+ * A peer with one more address, the last to be tried: a forged announce can take its place until
+ * the peer's own next one, and whoever answers there has to prove the peer's id.
+ */
+function withAddress(peer: Peer, address: SocketAddress): Peer {
+  const wanted = formatAddress(address);
+  if (peer.addresses.some(({ address }) => formatAddress(address) === wanted)) return peer;
+  return { ...peer, addresses: [...peer.addresses, { address, via: "lan", lastSeen: 0 }] };
 }

@@ -4,6 +4,7 @@ import { systemClock } from "../../lib/base/clock.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { Refusals } from "../../lib/base/refusals.ts";
 import { Inbound } from "../../lib/peer/inbound.ts";
+import { Intake } from "../../lib/peer/intake.ts";
 import type { Listener, Stream } from "../../lib/transport/stream.ts";
 import { tcpTransport } from "../../lib/transport/tcp.ts";
 import { encodeMessage, type Message } from "../../lib/wire/message.ts";
@@ -32,7 +33,7 @@ function receive(listener: Listener, clock = systemClock) {
       totals.pushed++;
       queue.push(message);
     },
-    ready: () => queue.ready(),
+    intake: new Intake(refusals, () => queue.ready()),
   });
   const take = async () => {
     const { value } = await queue.next();

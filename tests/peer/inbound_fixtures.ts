@@ -1,6 +1,7 @@
 import { silentLog } from "../../lib/base/log.ts";
 import { Refusals } from "../../lib/base/refusals.ts";
 import { Inbound } from "../../lib/peer/inbound.ts";
+import { Intake } from "../../lib/peer/intake.ts";
 import type { MemoryHost } from "../../lib/transport/memory.ts";
 import type { Listener, Stream } from "../../lib/transport/stream.ts";
 import { encodeMessage, type Message } from "../../lib/wire/message.ts";
@@ -39,7 +40,7 @@ export function start(listener?: Listener, log = silentLog) {
     listener: listener ?? host.transport.listen({ hostname: "0.0.0.0", port: 7 }),
     maxContentBytes: 64 * KIB,
     onMessage: (message) => void messages.push(message),
-    ready: () => gate.ready(),
+    intake: new Intake(refusals, () => gate.ready()),
   });
   const contents = () => messages.map(({ content }) => content);
   return { clock, network, host, refusals, messages, contents, gate, inbound };

@@ -2,6 +2,7 @@ import { silentLog } from "../../lib/base/log.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { Refusals } from "../../lib/base/refusals.ts";
 import type { Peer } from "../../lib/discovery/peer.ts";
+import { Intake } from "../../lib/peer/intake.ts";
 import type { Session } from "../../lib/peer/session.ts";
 import { Sessions, type SessionsOptions, type Upgrade } from "../../lib/peer/sessions.ts";
 import type { MemoryHost, MemoryNetwork } from "../../lib/transport/memory.ts";
@@ -61,6 +62,7 @@ export class Person implements AsyncDisposable {
   readonly id: PeerId;
   readonly address: SocketAddress;
   readonly refusals: Refusals;
+  readonly intake: Intake;
   readonly sessions: Sessions;
   /** What it knows of others. */
   readonly announced = new Map<PeerId, Peer>();
@@ -85,6 +87,7 @@ export class Person implements AsyncDisposable {
   ) {
     this.id = idOf(number);
     this.refusals = new Refusals(clock, silentLog);
+    this.intake = new Intake(this.refusals, () => this.room?.promise);
     this.#listener = host.transport.listen({ hostname: "0.0.0.0", port: 0 });
     const hostname = options.hostname ?? host.interfaces[0].address;
     this.address = { hostname, port: this.#listener.address.port };
@@ -107,7 +110,7 @@ export class Person implements AsyncDisposable {
       maxContentBytes: 64 * 1024,
       find: (id) => this.announced.get(id),
       objection: (id) => this.blocked.has(id) ? "the user has blocked it" : undefined,
-      ready: () => this.room?.promise,
+      intake: this.intake,
       onMessage: ({ content }, _session, taken) => {
         this.heard.push(content);
         taken();
