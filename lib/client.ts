@@ -9,6 +9,7 @@ import { loadConfiguration } from "./config/load.ts";
 import type { OneShotOptions } from "./config/one_shot_options.ts";
 import { parseOptions, type RunOptions } from "./config/options.ts";
 import { oddities, resolveSettings, type Settings, USER_VARIABLES } from "./config/settings.ts";
+import type { Kept } from "./control/link.ts";
 import type { ControlServerOptions } from "./control/server.ts";
 import { InvalidInputError, messageOf, ParlanceError } from "./errors.ts";
 import { profileDirectory } from "./identity/profile_directory.ts";
@@ -164,6 +165,8 @@ interface Client extends AsyncDisposable {
   readonly node: Node;
   /** The profile's. */
   readonly directory: string;
+  /** What outlives it. */
+  readonly kept: () => Kept;
 }
 
 /** Opens the profile, and starts a node on it. */
@@ -186,6 +189,11 @@ async function openClient(settings: Settings, log: Log): Promise<Client> {
   return {
     node,
     directory: opened.directory,
+    kept() {
+      const { path, state } = history.store;
+      if (path === "memory" || state.kind !== "ok") return "nothing";
+      return settings.keepHistory ? "everything" : "outbox";
+    },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }

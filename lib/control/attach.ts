@@ -13,7 +13,7 @@ const ANSWER_MS = 5000;
 const LEAST_ANSWER_MS = 1000;
 
 /** What is needed to find a client, or to be one. */
-export interface AttachOptions {
+export interface AttachOptions<Own> {
   readonly clock: Clock;
   readonly endpoint: ControlEndpoint;
   /** The profile's. */
@@ -21,11 +21,11 @@ export interface AttachOptions {
   /** The program's version. */
   readonly version: string;
   /**
-   * Opens the profile and starts a node on it.
+   * Opens the profile, and starts a node on it where one is needed.
    *
    * @throws {ProfileInUseError} Another process uses the profile.
    */
-  readonly host: () => Promise<Link>;
+  readonly host: () => Promise<Own>;
   /** How long to try while the profile is in use and nobody answers, in milliseconds. */
   readonly limitMs: number;
   /** Ends the attempts by rejecting with its reason. */
@@ -40,7 +40,7 @@ export interface AttachOptions {
  *
  * @throws {ParlanceError} The profile cannot be used, or who uses it does not answer.
  */
-export async function attach(options: AttachOptions): Promise<Link> {
+export async function attach<Own>(options: AttachOptions<Own>): Promise<Link | Own> {
   const { clock, host, limitMs, signal } = options;
   const giveUpAt = clock.monotonic() + limitMs;
   while (true) {
@@ -76,7 +76,7 @@ export async function attach(options: AttachOptions): Promise<Link> {
  * another attempt may succeed.
  */
 async function connect(
-  { clock, endpoint, directory, version, signal }: AttachOptions,
+  { clock, endpoint, directory, version, signal }: Omit<AttachOptions<unknown>, "host">,
   { user }: ProfileInUseError,
   answerMs: number,
 ): Promise<Link | ParlanceError | undefined> {

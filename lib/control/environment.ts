@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { Mode, PeerTrust } from "../node.ts";
 import type { Read } from "../ui/input.ts";
 import type { Output } from "../ui/output.ts";
@@ -16,13 +17,18 @@ export const QUEUED = 3;
 export const INTERRUPTED = 130;
 
 /** What a command works with. */
-export interface CommandEnvironment extends Omit<AttachOptions, "limitMs"> {
+export interface CommandEnvironment extends Omit<AttachOptions<Link>, "limitMs"> {
   readonly clock: Clock;
+  readonly log: Log;
+  /** One's own, for what a client does not say. */
+  readonly nickname: string;
   readonly mode: Mode;
   /** How often version 1 peers announce themselves, in milliseconds. */
   readonly announceIntervalMs: number;
   /** Content above this many bytes of UTF-8 is not sent. */
   readonly maxContentBytes: number;
+  /** Whether messages wait for version 1 peers, too. */
+  readonly queuePlain: boolean;
   /** Standard input. */
   readonly read: Read;
   /** Standard output. */
@@ -35,10 +41,10 @@ export interface CommandEnvironment extends Omit<AttachOptions, "limitMs"> {
 const ATTACH_MS = 10_000;
 
 /** Finds the client, or becomes it; `undefined` when the user has left meanwhile. */
-export async function attachOrLeave(
-  environment: CommandEnvironment,
+export async function attachOrLeave<Own extends Link | AsyncDisposable = Link>(
+  environment: Omit<CommandEnvironment, "host"> & { readonly host: () => Promise<Own> },
   limitMs = ATTACH_MS,
-): Promise<Link | undefined> {
+): Promise<Link | Own | undefined> {
   try {
     return await attach({ ...environment, limitMs });
   } catch (error) {
@@ -48,17 +54,19 @@ export async function attachOrLeave(
 }
 
 /**
- * Shows what a command did not ask for but nobody else would show: what comes in while it is the
- * client itself. What another client does is that one's business.
+ * Shows what a command did not ask for but nobody else would show while it is the client itself:
+ * what does not work, and messages that are not in the history. What another client does is that
+ * one's business.
  */
 export function showUnasked(
   event: Line,
-  link: Pick<Link, "isOwn">,
+  link: Pick<Link, "isOwn" | "kept">,
   { clock, warn }: Pick<CommandEnvironment, "clock" | "warn">,
 ): void {
   if (!link.isOwn) return;
-  if (event.event === "message") warn(messageText(event, clock.now()));
-  else if (event.event === "error" && event.ref === undefined) {
+  if (event.event === "message") {
+    if (link.kept !== "everything") warn(messageText(event, clock.now()));
+  } else if (event.event === "error" && event.ref === undefined) {
     warn(`! ${printable(String(event.message))}`);
   }
 }

@@ -4,7 +4,7 @@ import type { Random } from "../base/random.ts";
 import { messageOf } from "../errors.ts";
 import type { Node } from "../node.ts";
 import type { ControlEndpoint } from "./endpoint.ts";
-import { type Link, linkTo } from "./link.ts";
+import { type Kept, type Link, linkTo } from "./link.ts";
 import { loopback } from "./loopback.ts";
 import { ControlServer, type ControlServerOptions } from "./server.ts";
 import { unixSocket } from "./unix_socket.ts";
@@ -43,7 +43,9 @@ export interface HostParts {
    *
    * @throws {ProfileInUseError} Another process uses the profile.
    */
-  readonly open: () => Promise<AsyncDisposable & { node: Node; directory: string }>;
+  readonly open: () => Promise<
+    AsyncDisposable & { node: Node; directory: string; kept: () => Kept }
+  >;
 }
 
 /**
@@ -54,7 +56,7 @@ export async function becomeClient({ open, ...common }: HostParts): Promise<Link
   const { clock, log, version } = common;
   const startedAt = clock.monotonic();
   await using parts = new AsyncDisposableStack();
-  const { node, directory } = parts.use(await open());
+  const { node, directory, kept } = parts.use(await open());
   try {
     parts.use(
       await ControlServer.start({
@@ -65,6 +67,7 @@ export async function becomeClient({ open, ...common }: HostParts): Promise<Link
   } catch (error) {
     log.warn(`Other commands cannot go through this one: ${messageOf(error)}`);
   }
-  const kept = parts.move();
-  return linkTo({ clock, node, version, startedAt, release: () => kept.disposeAsync() });
+  const opened = parts.move();
+  const release = () => opened.disposeAsync();
+  return linkTo({ clock, node, version, startedAt, kept, release });
 }

@@ -26,6 +26,12 @@ export async function* readObjects(read: Read): AsyncGenerator<Line, void, void>
   }
 }
 
+/**
+ * What of a client outlives it: all that is sent and received; only what is on its way; nothing,
+ * where the disk takes nothing.
+ */
+export type Kept = "everything" | "outbox" | "nothing";
+
 /** What a link is made of. */
 export interface LinkParts {
   readonly clock: Clock;
@@ -41,6 +47,8 @@ export interface LinkParts {
   readonly isOwn: boolean;
   /** Whether the client is a command, too, and ends when it has done its work. */
   readonly isOneShot: boolean;
+  /** Everything unless given. */
+  readonly kept?: () => Kept;
 }
 
 /** A conversation by the JSON interface with a client, in another process or in this one. */
@@ -68,6 +76,11 @@ export class Link implements AsyncDisposable {
     return this.#parts.clock.monotonic() - this.#startedAt;
   }
 
+  /** What outlives the client, as far as this process knows. */
+  get kept(): Kept {
+    return this.#parts.kept?.() ?? "everything";
+  }
+
   /** Gives a command to the client. */
   command(command: Line): void {
     this.#output.push(`${JSON.stringify(command)}\n`);
@@ -86,23 +99,25 @@ export class Link implements AsyncDisposable {
 
 /** Talks to a node of this process, as its only interface, which it makes wait when it is slow. */
 export function linkTo(
-  { clock, node, version, startedAt, release }: {
+  { clock, node, version, startedAt, kept, release }: {
     readonly clock: Clock;
     readonly node: Node;
     readonly version: string;
     /** By the clock's monotonic time. */
     readonly startedAt: number;
+    readonly kept: () => Kept;
     readonly release: () => Promise<void>;
   },
 ): Link {
   const [commands, events] = [0, 1].map(() => new MemoryPipe(clock, () => 0, () => true));
   const stop = new AbortController();
+  const output = new Output((bytes) => events.write(bytes));
   const running = runJsonInterface({
     clock,
     node,
     version,
     read: (buffer) => commands.read(buffer),
-    output: new Output((bytes) => events.write(bytes)),
+    output,
     signal: stop.signal,
   });
   return new Link({
@@ -110,11 +125,13 @@ export function linkTo(
     objects: readObjects((buffer) => events.read(buffer)),
     write: (bytes) => commands.write(bytes),
     cut() {
-      // Also ends the interface, which sees that nobody reads any more.
       const gone = new Error("The command has ended");
       stop.abort();
       commands.break(gone, gone);
       events.break(gone, gone);
+      // The interface waits for nothing more once it sees that nobody reads: what is on its way is
+      // on the disk.
+      output.push("\n");
     },
     async release() {
       await running;
@@ -123,5 +140,6 @@ export function linkTo(
     ageMs: clock.monotonic() - startedAt,
     isOwn: true,
     isOneShot: true,
+    kept,
   });
 }

@@ -2,13 +2,8 @@ import { ParlanceError } from "../errors.ts";
 import type { PeerTrust, Via } from "../node.ts";
 import { plainStyle } from "../ui/style.ts";
 import { type PeerEntry, peerListText } from "../ui/text.ts";
-import {
-  attachOrLeave,
-  type CommandEnvironment,
-  INTERRUPTED,
-  OK,
-  showUnasked,
-} from "./environment.ts";
+import { ask } from "./ask.ts";
+import { attachOrLeave, type CommandEnvironment, INTERRUPTED, OK } from "./environment.ts";
 import type { Line } from "./link.ts";
 
 /** On a LAN a version 2 peer has answered by then, in milliseconds after the start. */
@@ -40,34 +35,20 @@ export async function runPeers(
   while (true) {
     await using link = await attachOrLeave(environment);
     if (link === undefined) return INTERRUPTED;
-    const cut = () => link.cut();
-    const late = clock.after(ANSWER_MS, cut);
-    signal.addEventListener("abort", cut);
-    try {
-      const waitMs = (mode === "local" ? LAN_MS : INTERNET_MS) - link.ageMs;
-      if (waitMs > 0) await clock.sleep(waitMs, signal).catch(() => {});
-      if (signal.aborted) return INTERRUPTED;
-      link.command({ command: "peers", ref: 1 });
-      let nickname: unknown;
-      for await (const event of link.events) {
-        if (event.event === "ready") nickname = event.nickname;
-        if (event.event !== "peers" || event.ref !== 1) {
-          showUnasked(event, link, environment);
-          continue;
-        }
-        const { ref: _, ...answer } = event;
-        output.push(
-          json
-            ? `${JSON.stringify(answer)}\n`
-            : `${peerListText(entriesOf(answer, nickname), plainStyle)}\n`,
-        );
-        return OK;
-      }
-    } finally {
-      late();
-      signal.removeEventListener("abort", cut);
-    }
+    const waitMs = (mode === "local" ? LAN_MS : INTERNET_MS) - link.ageMs;
+    if (waitMs > 0) await clock.sleep(waitMs, signal).catch(() => {});
+    const limitMs = giveUpAt - clock.monotonic();
+    const answer = await ask(link, { command: "peers" }, limitMs, environment);
     if (signal.aborted) return INTERRUPTED;
+    if (answer !== undefined) {
+      const { object, nickname } = answer;
+      output.push(
+        json
+          ? `${JSON.stringify(object)}\n`
+          : `${peerListText(entriesOf(object, nickname), plainStyle)}\n`,
+      );
+      return OK;
+    }
     // A client that has ended between: the next attempt finds another, or is it.
     if (clock.monotonic() < giveUpAt) continue;
     throw new ParlanceError(
@@ -77,7 +58,7 @@ export async function runPeers(
   }
 }
 
-function entriesOf({ peers }: Line, own: unknown): PeerEntry[] {
+function entriesOf({ peers }: Line, own: string): PeerEntry[] {
   return (peers as readonly Line[]).map(({ nickname, label, addresses, trust }) => ({
     label: String(label),
     addresses: (addresses as readonly Line[]).map(({ address, via }) => ({

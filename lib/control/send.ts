@@ -1,7 +1,8 @@
-import { printable, printableName } from "../base/printable.ts";
+import { printableName } from "../base/printable.ts";
 import { LimitError, ParlanceError } from "../errors.ts";
 import { quoteTarget } from "../ui/commands.ts";
 import { aborted } from "../ui/ending.ts";
+import { shellText } from "./ask.ts";
 import {
   attachOrLeave,
   type CommandEnvironment,
@@ -69,8 +70,8 @@ class Sending {
   #isOpen = false;
   /** Whether somebody has come since the last attempt. */
   #cameSince = false;
-  /** How far the message has come, once the client has accepted it; whom it is for. */
-  #accepted: { label: string } | undefined;
+  /** Whom the message is for, once the client has stored it. */
+  #accepted: { label: string; isPlain: boolean } | undefined;
   #end: "late" | "unknown" | "interrupted" | undefined;
 
   constructor(
@@ -135,10 +136,10 @@ class Sending {
     const label = typeof event.to === "string" ? event.to : this.#command.to;
     switch (event.event) {
       case "pending":
-        this.#accepted = { label };
+        this.#accepted = { label, isPlain: event.id === undefined };
         return undefined;
       case "sent":
-        this.#accepted = { label };
+        this.#accepted = { label, isPlain: event.id === undefined };
         // Who has no id acknowledges nothing.
         if (event.id !== undefined) return undefined;
         return this.#say(
@@ -154,11 +155,10 @@ class Sending {
   }
 
   #fail({ event, message, code }: Line): undefined {
-    const problem = printable(String(message));
+    const problem = shellText(String(message));
     if (event === "failed" || code !== "unknown_peer") throw new ParlanceError(problem);
     this.#isOpen = false;
-    // In a shell there are no commands that begin with a slash.
-    this.#problem = problem.replace(/\/peers lists/, "`parlance peers` lists");
+    this.#problem = problem;
     if (this.#cameSince) this.#ask();
     else if (this.#environment.clock.monotonic() >= this.#findBy) this.#cut("unknown");
   }
@@ -173,14 +173,13 @@ class Sending {
     const target = JSON.stringify(this.#command.to);
     const { warn } = this.#environment;
     const { timeoutMs } = this.#command;
+    const queued = this.#queuedText();
     if (this.#end === "interrupted") {
-      if (this.#accepted !== undefined) warn(this.#queuedText(this.#accepted.label));
+      if (queued !== undefined) warn(queued);
       else if (this.#isOpen) warn(`Interrupted: the message to ${target} may have been sent`);
       return INTERRUPTED;
     }
-    if (this.#accepted !== undefined) {
-      return this.#say(this.#queuedText(this.#accepted.label), QUEUED);
-    }
+    if (queued !== undefined) return this.#say(queued, QUEUED);
     if (!this.#isOpen && this.#problem !== undefined) {
       if (this.#end !== undefined) throw new ParlanceError(this.#problem);
       return undefined; // the client has ended, and has nothing of ours
@@ -199,7 +198,12 @@ class Sending {
     );
   }
 
-  #queuedText(label: string): string {
+  /** What there is to say about a message that is delivered later, without this command. */
+  #queuedText(): string | undefined {
+    if (this.#accepted === undefined) return undefined;
+    const { label, isPlain } = this.#accepted;
+    if (isPlain && !this.#environment.queuePlain) return undefined;
+    if (this.#link.kept === "nothing") return undefined;
     return `queued for ${name(label)}: not delivered yet; it will be when both of you are online`;
   }
 }

@@ -3,7 +3,8 @@ import { ControlServer } from "../../lib/control/server.ts";
 import type { Secrets } from "../../lib/control/endpoint.ts";
 import { Listening, World } from "../node/fixtures.ts";
 import { settle } from "../support/fake_clock.ts";
-import { until } from "../ui/driven.ts";
+import { startKeeping, until } from "../ui/driven.ts";
+import { isMessageId } from "../../lib/wire/message_id.ts";
 import { keptLog, MemoryEndpoint, Talker } from "./fixtures.ts";
 
 const HELLO = '{"control":1,"version":"1.2.3"}\n';
@@ -11,8 +12,8 @@ const HELLO = '{"control":1,"version":"1.2.3"}\n';
 /** A client, alice, that lets commands in, and bob. */
 async function start(secrets?: Secrets) {
   const world = new World();
-  const alice = new Listening(await world.start("alice"));
-  const bob = new Listening(await world.start("bob"));
+  const alice = new Listening(await startKeeping(world, "alice"));
+  const bob = new Listening(await startKeeping(world, "bob"));
   await world.clock.advance(250);
   const endpoint = new MemoryEndpoint(world.clock, secrets);
   const log = keptLog();
@@ -55,7 +56,11 @@ Deno.test("a command that shakes hands gets the JSON interface", async () => {
     { event: "ready", nickname: "alice", tcp_port: alice.node.tcpPort, version: "1.2.3" },
   ]);
   await talker.say('{"command":"send","to":"bob","content":"hi","ref":1}\n');
-  assert.deepEqual(talker.events.at(-1), { event: "sent", to: "bob", ref: 1 });
+  await until(() => talker.events.at(-1)?.event === "sent", "what became of it");
+  const last: Record<string, unknown> = talker.events.at(-1)!;
+  const { message_id, ...sent } = last;
+  assert.ok(isMessageId(message_id));
+  assert.deepEqual(sent, { event: "sent", to: "bob", ref: 1 });
   assert.deepEqual(bob.heard, ["alice: hi"]);
   await bob.node.send("alice", "and back");
   await until(() => talker.events.at(-1)?.content === "and back", "the message");
@@ -241,14 +246,14 @@ Deno.test("who has left watches nothing any more", async () => {
 Deno.test("the end of a client gives what is being sent five seconds", async () => {
   const { world, connect, server, alice, end } = await start();
   const talker = await connect();
-  alice.node.send = () => new Promise(() => {});
+  alice.node.post = () => new Promise(() => {});
   await talker.say('{"command":"send","to":"bob","content":"hi","ref":1}\n');
   const ended = server[Symbol.asyncDispose]();
   await world.clock.advance(4999);
   assert.equal(talker.isEnded, false);
   await world.clock.advance(1);
   assert.equal(talker.isEnded, true);
-  assert.match(String(talker.events.at(-1)?.message), /^Gave up 1 message/);
+  assert.match(String(talker.events.at(-1)?.message), /^Gave up 1 command/);
   await ended;
   await end();
 });
