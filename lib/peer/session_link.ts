@@ -74,6 +74,8 @@ export class SessionLink {
   #hasPeerLeft = false;
   #brokenAt: number | undefined;
   #usedSince = 0;
+  /** How many sessions were used. */
+  #uses = 0;
   #retryMs = MIN_RETRY_MS;
   #cancelRetry: (() => void) | undefined;
   #cancelRecovery: () => void = () => {};
@@ -240,6 +242,7 @@ export class SessionLink {
 
   #use(session: Session): void {
     this.#session = session;
+    this.#uses++;
     this.#brokenAt = undefined;
     this.#usedSince = this.#options.clock.monotonic();
     this.#cancelRecovery();
@@ -330,6 +333,7 @@ export class SessionLink {
 
   async #retry(): Promise<void> {
     const peer = this.#options.find();
+    const uses = this.#uses;
     if (peer !== undefined && this.#session === undefined) {
       try {
         await (this.#dialling ?? this.#attempt(peer));
@@ -337,7 +341,9 @@ export class SessionLink {
         this.#why = messageOf(error);
       }
     }
-    if (this.#session !== undefined || this.#stop.signal.aborted) return;
+    if (this.#stop.signal.aborted) return;
+    // There was a session: whatever became of it has had its consequences.
+    if (this.#session !== undefined || this.#uses !== uses) return;
     if (this.#isGone(peer)) this.#rejectAll(this.#why);
     else if (this.#isGivenUp()) this.#giveUp();
     if (peer === undefined && !this.isBusy) return this.#idleMaybe();

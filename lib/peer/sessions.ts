@@ -97,12 +97,16 @@ interface Counters {
 export class Sessions implements AsyncDisposable {
   readonly #options: SessionsOptions;
   readonly #links = new Map<PeerId, SessionLink>();
+  /** The longest unused ones first. */
   readonly #counters = new Map<PeerId, Counters>();
+  #latest: PeerId | undefined;
   /** Where the numbers of a peer begin: those that were forgotten must not be used again. */
   readonly #first = { seq: 0, ordinal: 0 };
   readonly #live: SessionPlaces;
   readonly #waiting = new Map<Session, PromiseWithResolvers<void>>();
   readonly #halfOpen: HalfOpen;
+  /** Handshakes of connections that came in. */
+  readonly #accepting = new Set<Promise<void>>();
   readonly #stop = new AbortController();
 
   constructor(options: SessionsOptions) {
@@ -168,7 +172,13 @@ export class Sessions implements AsyncDisposable {
   }
 
   /** Takes an incoming connection that begins a TLS handshake. */
-  async accept(stream: Stream): Promise<void> {
+  accept(stream: Stream): Promise<void> {
+    const accepting = this.#accept(stream).finally(() => this.#accepting.delete(accepting));
+    this.#accepting.add(accepting);
+    return accepting;
+  }
+
+  async #accept(stream: Stream): Promise<void> {
     using place = this.#halfOpen.enter(stream);
     let id: PeerId | undefined;
     let isUnwanted = false;
@@ -210,6 +220,7 @@ export class Sessions implements AsyncDisposable {
     const links = [...this.#links.values()];
     await Promise.all(links.map((link) => link.close("sending has ended")));
     for (const session of [...this.#live]) session.abort("the peer has left");
+    await Promise.all(this.#accepting);
   }
 
   async #judge(certificate: Uint8Array, onObjection?: () => void): Promise<Decoded<PeerId>> {
@@ -246,19 +257,30 @@ export class Sessions implements AsyncDisposable {
   #countersOf(id: PeerId): Counters {
     let counters = this.#counters.get(id);
     if (counters === undefined) {
-      if (this.#counters.size >= MAX_REMEMBERED) {
-        for (const [other, { seq, ordinal }] of this.#counters) {
-          if (this.#links.has(other)) continue;
-          this.#first.seq = Math.max(this.#first.seq, seq);
-          this.#first.ordinal = Math.max(this.#first.ordinal, ordinal);
-          this.#counters.delete(other);
-          break;
-        }
-      }
+      if (this.#counters.size >= MAX_REMEMBERED) this.#forgetOne();
       counters = { ...this.#first, taken: new Map() };
-      this.#counters.set(id, counters);
-    }
+    } else if (id === this.#latest) return counters;
+    else this.#counters.delete(id); // to put it last
+    this.#counters.set(id, counters);
+    this.#latest = id;
     return counters;
+  }
+
+  /** Forgets whom nobody has had to do with for longest, a stranger if there is one. */
+  #forgetOne(): void {
+    const idle = this.#counters.keys().filter((id) => !this.#links.has(id));
+    let oldest: PeerId | undefined;
+    for (const id of idle) {
+      oldest ??= id;
+      if (this.#isFriend(id)) continue;
+      oldest = id;
+      break;
+    }
+    if (oldest === undefined) return;
+    const { seq, ordinal } = this.#counters.get(oldest)!;
+    this.#first.seq = Math.max(this.#first.seq, seq);
+    this.#first.ordinal = Math.max(this.#first.ordinal, ordinal);
+    this.#counters.delete(oldest);
   }
 
   /** Dials, proves and says hello; resolves when the session is established. */

@@ -40,6 +40,12 @@ Deno.test("the longest idle of 128 sessions of one host makes room for its next 
   const bye = hands[1].lines.at(-1)!;
   assert.equal(bye.type === "bye" && bye.reason, "others need the room");
   assert.deepEqual(endedOf(others), []);
+  for (let number = 10; number < 138; number++) {
+    alice.meet({ id: idOf(number), nickname: "hand", address: alice.address });
+  }
+  await strangers(world.network, alice, "10.0.1.1", 302, 20);
+  await world.clock.advance(20_000);
+  assert.equal(alice.dials, 0, "who had to make room is not called back");
   await alice[Symbol.asyncDispose]();
 });
 
