@@ -17,17 +17,16 @@ import {
   systemEnvironment,
 } from "./node_options.ts";
 import { discoverPeers } from "./node_discovery.ts";
+import { Incoming } from "./node_incoming.ts";
 import { Inbound } from "./peer/inbound.ts";
 import { listenForMessages } from "./peer/listen.ts";
 import { Outbound } from "./peer/outbound.ts";
 import type { Session } from "./peer/session.ts";
 import type { Sessions } from "./peer/sessions.ts";
 import type { Listener, Stream } from "./transport/stream.ts";
-import { formatAddress, type SocketAddress } from "./wire/address.ts";
 import { MessageIdSource } from "./wire/message_id.ts";
 import type { PeerId } from "./wire/peer_id.ts";
-import type { SessionMessage } from "./wire/session.ts";
-import { encodeMessage, type Message, utf8Length } from "./wire/message.ts";
+import { encodeMessage, utf8Length } from "./wire/message.ts";
 
 export type { DownReason, Peer, PeerAddress, Via } from "./discovery/peer.ts";
 export type { BootstrapState } from "./discovery/bootstrap_client.ts";
@@ -81,6 +80,7 @@ export class Node implements AsyncDisposable {
   readonly #instance: string;
   readonly #ids: MessageIdSource;
   readonly #presence: Presence;
+  readonly #incoming: Incoming;
   readonly #introductions: Introductions | undefined;
   readonly #trust: TrustPolicy | undefined;
   readonly #contacts: Contacts | undefined;
@@ -130,6 +130,13 @@ export class Node implements AsyncDisposable {
         },
       });
     }
+    this.#incoming = new Incoming({
+      events: this.#events,
+      refusals: this.#refusals,
+      presence: this.#presence,
+      trust: this.#trust,
+      messages: () => this.#messages,
+    });
     const admit = (peer: Peer) => this.#trust?.admit(peer);
     this.#outbound = this.#parts.use(new Outbound({ clock, transport, admit }));
     this.#parts.use(
@@ -138,7 +145,7 @@ export class Node implements AsyncDisposable {
         refusals: this.#refusals,
         listener,
         maxContentBytes: options.maxContentBytes,
-        onMessage: (message, address) => this.#onPlainMessage(message, address),
+        onMessage: (message, address) => this.#incoming.plain(message, address),
         onHandshake: security && ((stream) => this.#onHandshake(stream)),
         ready: () => this.#events.ready(),
       }),
@@ -238,18 +245,31 @@ export class Node implements AsyncDisposable {
    * @throws {ConnectError} When the peer cannot be reached.
    * @throws {LimitError} When the content is too long, or too much is waiting already.
    */
-  async send(target: string, content: string): Promise<Peer> {
+  send(target: string, content: string): Promise<Peer> {
+    // Not an async function, which keeps more in memory: thousands of messages may be on their way.
+    try {
+      const peer = this.#recipient(target, content);
+      return this.#deliver(peer, content).then(() => peer);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Whom a message goes to; throws where it must not. */
+  #recipient(target: string, content: string): Peer {
     const peer = this.find(target);
     this.#requireFitting(target, content);
     this.#trust?.admit(peer);
+    return peer;
+  }
+
+  #deliver(peer: Peer, content: string): Promise<void> {
     if (peer.id !== undefined) this.#introductions?.answer(peer.id);
     const timestamp = Math.floor(this.#environment.clock.now() / 1000);
     if (peer.id !== undefined && this.#sessions !== undefined) {
-      await this.#sessions.send(peer, peer.id, { id: this.#ids.next(), content, timestamp });
-    } else {
-      await this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
+      return this.#sessions.send(peer, peer.id, { id: this.#ids.next(), content, timestamp });
     }
-    return peer;
+    return this.#outbound.send(peer, encodeMessage({ from: this.nickname, content, timestamp }));
   }
 
   /**
@@ -341,7 +361,7 @@ export class Node implements AsyncDisposable {
         find: (id) => this.#claimant(id),
         objection: (id) => this.#trust?.objection(id),
         ready: () => this.#events.ready(),
-        onMessage: (message, session, taken) => this.#onSessionMessage(message, session, taken),
+        onMessage: (message, session, taken) => this.#incoming.session(message, session, taken),
         onEstablished: (session) => this.#onEstablished(session),
         onEnded: (session, reason) => {
           this.#presence.sessionChanged(session.peerId);
@@ -363,50 +383,6 @@ export class Node implements AsyncDisposable {
   #onHandshake(stream: Stream): void {
     if (this.#sessions === undefined) stream.close(); // not started yet
     else void this.#sessions.accept(stream);
-  }
-
-  #onPlainMessage(message: Message, address: SocketAddress): void {
-    if (this.#trust?.takesPlaintext === false) {
-      return this.#refusals.add("message in plain text", () => formatAddress(address));
-    }
-    const { from: nickname, content, timestamp } = message;
-    const trust = this.#trust?.ofNickname(nickname) ?? "plain";
-    const label = this.#presence.namesakeLabel(nickname, address);
-    const show = () =>
-      this.#events.push({ type: "message", message, ...label, address, encrypted: false, trust });
-    const received = { contact: { nickname }, content, timestamp, encrypted: false, trust };
-    // Nobody waits for an answer: what cannot be taken in order to be kept is shown all the same.
-    if (this.#messages?.receive(received, show) !== true) show();
-  }
-
-  #onSessionMessage(
-    { id: messageId, content, timestamp }: SessionMessage,
-    session: Session,
-    taken: () => void,
-  ): boolean {
-    const { peerId: id, remote: address, peerHello: { nickname } } = session;
-    const trust = this.#trust!.ofPeer({ nickname, id });
-    const label = this.#presence.namesakeLabel(nickname, id);
-    const show = () =>
-      this.#events.push({
-        type: "message",
-        message: { from: nickname, content, timestamp },
-        messageId,
-        ...label,
-        address,
-        id,
-        encrypted: true,
-        trust,
-      });
-    if (this.#messages !== undefined) {
-      const contact = { id, nickname };
-      const message = { contact, id: messageId, content, timestamp, encrypted: true, trust };
-      return this.#messages.receive(message, show, taken);
-    }
-    // What nobody takes any more, because the program ends, is not acknowledged either.
-    if (!show()) return false;
-    taken();
-    return true;
   }
 
   /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */

@@ -23,7 +23,7 @@ export interface OpenMessagesOptions {
   /** The one peer that a target stands for now; throws otherwise. */
   readonly find: (target: string) => Peer;
   /** Who is here under a nickname. */
-  readonly named: (nickname: string) => Peer[];
+  readonly named: (nickname: string) => readonly Peer[];
   /** Who is announced with an id. */
   readonly claimant: (id: PeerId) => Peer | undefined;
 }

@@ -59,6 +59,7 @@ const SINGLE: Readonly<Record<string, string>> = {
   node: "node",
   node_options: "node",
   node_discovery: "node",
+  node_incoming: "node",
   node_messages: "node",
   node_sessions: "node",
   open_history: "client",

@@ -60,11 +60,20 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     for (const wake of this.#producers.splice(0)) wake();
   }
 
-  async next(): Promise<IteratorResult<T>> {
-    while (this.#head === this.#items.length) {
+  next(): Promise<IteratorResult<T>> {
+    if (this.length > 0) return Promise.resolve({ done: false, value: this.#take() });
+    return this.#wait();
+  }
+
+  async #wait(): Promise<IteratorResult<T>> {
+    while (this.length === 0) {
       if (this.#closed) return { done: true, value: undefined };
       await new Promise<void>((resolve) => this.#wakeConsumer = resolve);
     }
+    return { done: false, value: this.#take() };
+  }
+
+  #take(): T {
     const value = this.#items[this.#head] as T;
     this.#items[this.#head++] = undefined;
     this.#weight -= this.weigh(value);
@@ -76,7 +85,7 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
       this.#head = 0;
     }
     this.#release();
-    return { done: false, value };
+    return value;
   }
 
   /** Ends the iteration early: what is still there is dropped. */

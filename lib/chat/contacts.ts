@@ -222,7 +222,7 @@ export class Contacts {
   /** Who uses a nickname without being who is known by it: whom `trust` can mean. */
   #strangers(): PresentPeers {
     const { present } = this.options;
-    const strangers = (peers: Peer[]) => peers.filter((peer) => this.#isStranger(peer));
+    const strangers = (peers: readonly Peer[]) => peers.filter((peer) => this.#isStranger(peer));
     return {
       named: (nickname) => strangers(present.named(nickname)),
       withId: (id) => strangers(present.withId(id)),

@@ -10,7 +10,7 @@ export interface PresenceOptions {
   /** Who is announced now. */
   readonly announced: {
     peers(): Peer[];
-    named(nickname: string): Peer[];
+    named(nickname: string): readonly Peer[];
     withId(id: PeerId): Peer[];
   };
   /** Whether there is a session with who has this id and calls itself so. */
@@ -68,7 +68,7 @@ export class Presence {
   }
 
   /** Who answers to exactly this nickname. */
-  named(nickname: string): Peer[] {
+  named(nickname: string): readonly Peer[] {
     const announced = this.options.announced.named(nickname);
     if (this.#held.size === 0) return announced;
     const held = this.#heldPeers().filter((peer) => peer.nickname === nickname);

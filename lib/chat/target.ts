@@ -8,7 +8,7 @@ import { parsePeerId, type PeerId } from "../wire/peer_id.ts";
 /** What {@linkcode resolveTarget} asks of the registry. */
 export interface KnownPeers {
   /** The peers that answer to exactly this nickname. */
-  named(nickname: string): Peer[];
+  named(nickname: string): readonly Peer[];
   /** The peers that claim this id. */
   withId(id: PeerId): Peer[];
   peers(): Peer[];

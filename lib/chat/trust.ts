@@ -50,25 +50,25 @@ export class TrustPolicy {
    */
   admit(peer: Pick<Peer, "nickname" | "id" | "label">): void {
     const { nickname, id } = peer;
-    const to = `Cannot send to ${JSON.stringify(peer.label)}`;
+    const to = () => `Cannot send to ${JSON.stringify(peer.label)}`;
     switch (this.ofPeer(peer)) {
       case "changed":
         throw new ParlanceError(
-          `${to}: its identity has changed, so it may be somebody else. ` +
+          `${to()}: its identity has changed, so it may be somebody else. ` +
             `Known is ${this.known.byNickname(nickname)!.id}, now it is ${id}. ` +
             "Ask it by another way, then /trust it, or /forget who it was",
         );
       case "blocked":
-        throw new ParlanceError(`${to}: you have blocked it; /unblock it first`);
+        throw new ParlanceError(`${to()}: you have blocked it; /unblock it first`);
       case "unverified":
         throw new ParlanceError(
-          `${to} in plain text: this nickname is known with the id ` +
+          `${to()} in plain text: this nickname is known with the id ` +
             `${this.known.byNickname(nickname)!.id}; wait until that peer is back, or /forget it`,
         );
       case "plain":
         if (this.plaintext === "allow") return;
         throw new ParlanceError(
-          `${to}: it cannot encrypt, and plaintext is ${JSON.stringify(this.plaintext)} in the ` +
+          `${to()}: it cannot encrypt, and plaintext is ${JSON.stringify(this.plaintext)} in the ` +
             "section [security] of the configuration",
         );
     }

@@ -40,6 +40,8 @@ export class PeerRegistry {
   readonly #labels: Labels;
   readonly #byPeerId = new Map<string, Entry>();
   readonly #lanPeersOfHost = new Map<string, number>();
+  /** What {@linkcode named} answered since the last change: every message that is sent asks. */
+  readonly #answered = new Map<string, readonly Peer[]>();
   #nextKey = 1;
 
   /**
@@ -65,9 +67,13 @@ export class PeerRegistry {
     return [...this.#entries.values()].map((entry) => this.#snapshot(entry));
   }
 
-  /** The peers that answer to `nickname`. */
-  named(nickname: string): Peer[] {
-    return Array.from(this.#labels.named(nickname), (entry) => this.#snapshot(entry));
+  /** The peers that answer to `nickname`; since when they are known is told as of the last change. */
+  named(nickname: string): readonly Peer[] {
+    const answered = this.#answered.get(nickname);
+    if (answered !== undefined) return answered;
+    const peers = Array.from(this.#labels.named(nickname), (entry) => this.#snapshot(entry));
+    if (peers.length > 0) this.#answered.set(nickname, peers);
+    return peers;
   }
 
   /** The peers that claim `id`, at most one of each nickname; which of them is it is not known. */
@@ -292,6 +298,7 @@ export class PeerRegistry {
   #removeAddress(entry: Entry, gone: (known: KnownAddress) => boolean, reason: DownReason): void {
     const removed = entry.addresses.filter(gone);
     if (removed.length === 0) return;
+    this.#answered.clear();
     const last = this.#snapshot(entry);
     entry.addresses = entry.addresses.filter((known) => !removed.includes(known));
     for (const { via, address, peerId } of removed) {
@@ -310,6 +317,7 @@ export class PeerRegistry {
   }
 
   #touch(known: KnownAddress): void {
+    this.#answered.clear();
     Object.assign(known, this.#time());
   }
 

@@ -392,7 +392,7 @@ export class Sessions implements AsyncDisposable {
   #note({ peerId, peerHello: { instance } }: Session, seq: number): void {
     const { taken } = this.#countersOf(peerId);
     if (seq <= (taken.get(instance) ?? 0)) return;
-    taken.delete(instance);
+    if (taken.size > 1) taken.delete(instance); // to put it last
     taken.set(instance, seq);
     if (taken.size > MAX_RUNS) taken.delete(taken.keys().next().value!);
   }

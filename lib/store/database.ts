@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { isFatal, storeError } from "./store_error.ts";
+import { isFileProblem, storeError } from "./store_error.ts";
 
 /** A row, its columns by name. */
 export type Row = Record<string, unknown>;
@@ -83,7 +83,7 @@ export class Database {
     try {
       return body();
     } catch (error) {
-      throw isFatal(error) ? storeError("use the history", this.path, error) : error;
+      throw isFileProblem(error) ? storeError("use the history", this.path, error) : error;
     }
   }
 

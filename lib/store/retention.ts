@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { ContactName, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
-import type { SearchIndex } from "./search_index.ts";
+import { ALONE, type SearchIndex } from "./search_index.ts";
 import { storeProblem } from "./store_error.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
@@ -153,7 +153,7 @@ export class Retention {
       index.empty(last);
       keys.trim();
       database.run("DELETE FROM meta WHERE name = 'clearing_to'");
-    });
+    }, ALONE);
     return count;
   }
 
@@ -176,7 +176,7 @@ export class Retention {
           isEnough === undefined && count === 0 && next(0, many).length === many;
         if (isBulk && resume === undefined) {
           resume = index.pause();
-          await queue.add(() => index.empty(0));
+          await queue.add(() => index.empty(0), ALONE);
         }
         const limit = resume === undefined ? STEP_ROWS : BULK_ROWS;
         const step = await queue.add(() => {
@@ -184,7 +184,7 @@ export class Retention {
           index.remove(keys);
           this.#drop(keys);
           return keys;
-        }, limit);
+        }, ALONE);
         if (step.length === 0) break;
         count += step.length;
         after = step.at(-1)!;

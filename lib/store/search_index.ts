@@ -2,8 +2,8 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Database } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
-import { isIndexDamage } from "./store_error.ts";
-import type { WriteQueue } from "./write_queue.ts";
+import { isDamage } from "./store_error.ts";
+import { MAX_BATCH_ROWS, type WriteQueue } from "./write_queue.ts";
 
 /** What the index needs of the store. */
 export interface SearchIndexParts {
@@ -14,6 +14,11 @@ export interface SearchIndexParts {
   readonly log: Log;
 }
 
+/**
+ * The weight of operations that change the index: a damaged one may only fail when the transaction
+ * is committed, and must not take messages with it.
+ */
+export const ALONE = MAX_BATCH_ROWS;
 /** Messages that one step takes in: some 15 ms. */
 const STEP_ROWS = 2_000;
 /** Bytes of text that one step takes in, as far as a single message does not exceed it. */
@@ -34,6 +39,8 @@ export class SearchIndex {
   #step: Promise<void> | undefined;
   #closed = false;
   #paused = 0;
+  /** Damaged so that not even emptying it works: then only a search tries again, and fails. */
+  #isBeyondRepair = false;
 
   constructor(private readonly parts: SearchIndexParts) {
     this.#to = indexedTo(parts.database);
@@ -41,7 +48,10 @@ export class SearchIndex {
 
   /** Sees to it that what was written is taken in some time; after each commit. */
   schedule(): void {
-    if (this.#closed || this.#paused > 0 || this.#step !== undefined || !this.#isBehind) return;
+    if (
+      this.#closed || this.#paused > 0 || this.#isBeyondRepair || this.#step !== undefined ||
+      !this.#isBehind
+    ) return;
     if (this.parts.keys.last - this.#to > MAX_BEHIND) {
       this.#background();
       return;
@@ -71,7 +81,7 @@ export class SearchIndex {
         if (key <= to) database.run("DELETE FROM search WHERE rowid = ?", key);
       }
     } catch (error) {
-      if (!isIndexDamage(error)) throw error;
+      if (!isDamage(error)) throw error;
       this.#startOver();
     }
   }
@@ -90,7 +100,7 @@ export class SearchIndex {
 
   /** Makes a damaged index anew, as far as it has begun when this resolves. */
   async startOver(): Promise<void> {
-    await this.parts.queue.add(() => this.#startOver());
+    await this.parts.queue.add(() => this.#startOver(), ALONE);
   }
 
   /**
@@ -117,12 +127,14 @@ export class SearchIndex {
   }
 
   #background(): void {
-    // Its failure is that of the disk, which the state of the store tells.
-    this.#oneStep().then(() => this.schedule(), () => {});
+    this.#oneStep().then(() => this.schedule(), (error) => {
+      // That of the disk is told by the state of the store, and the next commit tries again.
+      this.#isBeyondRepair ||= isDamage(error);
+    });
   }
 
   #oneStep(): Promise<void> {
-    return this.#step ??= this.parts.queue.add(() => this.#advance(), STEP_ROWS).then((to) => {
+    return this.#step ??= this.parts.queue.add(() => this.#advance(), ALONE).then((to) => {
       this.#to = to;
     }).finally(() => this.#step = undefined);
   }
@@ -148,7 +160,7 @@ export class SearchIndex {
         to,
       );
     } catch (error) {
-      if (!isIndexDamage(error)) throw error;
+      if (!isDamage(error)) throw error;
       this.#startOver();
       return 0;
     }

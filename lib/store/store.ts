@@ -13,7 +13,7 @@ import type { Migration } from "./schema.ts";
 import { type SearchHit, searchMessages } from "./search.ts";
 import { SearchIndex } from "./search_index.ts";
 import type { SearchQuery } from "./search_query.ts";
-import { isIndexDamage } from "./store_error.ts";
+import { isDamage } from "./store_error.ts";
 import { type StoreState, WriteQueue } from "./write_queue.ts";
 
 /** For {@linkcode Store.open}. */
@@ -147,7 +147,7 @@ export class Store implements AsyncDisposable {
     try {
       return searchMessages(parts, query, { limit, olderThan });
     } catch (error) {
-      if (!isIndexDamage(error)) throw error;
+      if (!isDamage(error)) throw error;
     }
     await this.#index.startOver();
     await this.#index.catchUp(signal);

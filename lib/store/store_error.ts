@@ -44,7 +44,12 @@ const REMEDIES: Readonly<Record<StoreProblem, string>> = {
  * @param action What failed, such as "open the history".
  */
 export function storeError(action: string, path: string, error: unknown): StoreError {
-  if (error instanceof StoreError) return error;
+  if (error instanceof StoreError) {
+    // Whoever knows what was to be done says it better than the statement that failed.
+    const { kind, cause } = error;
+    if (errcode(cause) === undefined) return error;
+    return storeProblem(kind, action, path, messageOf(cause), cause);
+  }
   return storeProblem(problemOf(error), action, path, messageOf(error), error);
 }
 
@@ -78,11 +83,22 @@ const IOERR_SHMSIZE = 4874;
 /** SQLITE_CORRUPT_VTAB: a virtual table, which is the search index here. */
 const CORRUPT_VTAB = 267;
 
-/** Whether the disk or the file failed, and not the statement: then nothing can be written. */
-export function isFatal(error: unknown): boolean {
+/** Whether it is the disk or the file that failed, and not the statement. */
+export function isFileProblem(error: unknown): boolean {
   if (error instanceof StoreError) return true;
   const code = errcode(error);
   return code !== undefined && code !== CORRUPT_VTAB && Object.hasOwn(CODES, code & 0xff);
+}
+
+/** Whether nothing at all can be written; a damaged page only concerns those who meet it. */
+export function isFatal(error: unknown): boolean {
+  return isFileProblem(error) && !isDamage(error);
+}
+
+/** Whether what is on the disk is not what was written there. */
+export function isDamage(error: unknown): boolean {
+  return isIndexDamage(error) || isFileProblem(error) &&
+      (error instanceof StoreError ? error.kind : problemOf(error)) === "damaged";
 }
 
 /** Whether it is the search index that is damaged, which can be made anew. */

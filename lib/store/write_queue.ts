@@ -1,5 +1,5 @@
 import type { Database } from "./database.ts";
-import { isFatal, type StoreError, storeError } from "./store_error.ts";
+import { isDamage, isFatal, type StoreError, storeError } from "./store_error.ts";
 
 /** Whether what is written reaches the disk. */
 export type StoreState =
@@ -64,7 +64,8 @@ export class WriteQueue {
    * Queues an operation.
    *
    * @param run What to do inside the transaction.
-   * @param rows How many rows it changes, at most, as far as the caller knows.
+   * @param rows How many rows it changes, at most, as far as the caller knows; from
+   *   {@linkcode MAX_BATCH_ROWS} on it has a transaction of its own.
    * @param bytes How much text it writes.
    * @returns What `run` returned, once it is on the disk.
    * @throws {StoreError} The disk or the file failed; nothing of the batch is written.
@@ -113,7 +114,10 @@ export class WriteQueue {
       for (const { reject } of batch) reject(error);
       return;
     }
-    this.#setState({ kind: "ok" });
+    const failures = outcomes.map((outcome) => "error" in outcome ? outcome.error : undefined);
+    const error = failures.find(isDamage) as StoreError | undefined;
+    const none = error !== undefined && failures.every(isDamage);
+    this.#setState(none ? { kind: "failed", error } : { kind: "ok" });
     this.options.afterCommit?.();
     for (const [at, outcome] of outcomes.entries()) {
       if ("error" in outcome) batch[at].reject(outcome.error);
@@ -190,7 +194,8 @@ export class WriteQueue {
       database.run("ROLLBACK TO operation");
       database.run("RELEASE operation");
       afterRollback?.();
-      return { error };
+      const { path } = database;
+      return { error: isDamage(error) ? storeError("write to the history", path, error) : error };
     }
   }
 

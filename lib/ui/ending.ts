@@ -1,11 +1,14 @@
 import type { Clock } from "../base/clock.ts";
+import { messageOf } from "../errors.ts";
+import type { Node } from "../node.ts";
+import type { EventPump } from "./event_pump.ts";
 import { finishWithin } from "./finish_within.ts";
 import type { Output } from "./output.ts";
 import type { PendingSends } from "./pending_sends.ts";
 
 /**
- * Once the user asks to end, messages that are being sent get this long, in milliseconds: a peer
- * that takes nothing must not keep the program from ending.
+ * Once the user asks to end, messages on their way get this long, in milliseconds: a peer that takes
+ * nothing must not keep the program from ending.
  */
 const LAST_SENDS_MS = 5000;
 
@@ -17,50 +20,81 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/** What an interface has under way when it ends. */
+export interface UnderWay {
+  readonly clock: Clock;
+  readonly node: Node;
+  /** Commands and messages that are not accepted yet. */
+  readonly sends: PendingSends;
+  /** Where what becomes of the others is shown. */
+  readonly pump: EventPump;
+}
+
+/** What did not come to its end. */
+export interface LeftBehind {
+  /** Messages in the outbox, whenever they were written; they are sent the next time. */
+  readonly waiting: number;
+  /** What is wrong, for the user, if something was given up. */
+  readonly problem?: string;
+}
+
 /**
- * Waits until everything that is being sent is settled; once `signal` asks to end, five seconds
- * at the most.
+ * Waits until everything has arrived that can while those stay away who are, and until it is shown;
+ * once `signal` asks to end, five seconds at the most.
  *
  * @param gone Resolves when nobody cares about the outcome any more.
- * @returns What to tell the user if messages were given up.
  */
-export async function settleSends(
-  clock: Clock,
-  sends: PendingSends,
+export async function settleMessages(
+  { clock, node, sends, pump }: UnderWay,
   signal: AbortSignal,
   gone: Promise<void> = new Promise(() => {}),
-): Promise<string | undefined> {
-  const settled = Promise.race([sends.settled(), gone]);
-  if (await finishWithin(clock, settled, LAST_SENDS_MS, signal)) return undefined;
-  const messages = sends.count === 1 ? "1 message" : `${sends.count} messages`;
-  return `Gave up ${messages} on the way after waiting ${LAST_SENDS_MS / 1000} s; ` +
-    "they may not have arrived";
+): Promise<LeftBehind> {
+  const settled = async () => {
+    await sends.settled();
+    await node.messages.idle();
+    await pump.drained();
+  };
+  await finishWithin(clock, Promise.race([settled(), gone]), LAST_SENDS_MS, signal);
+  let waiting = 0;
+  try {
+    waiting = node.messages.pendingCount;
+  } catch (error) {
+    return { waiting, problem: messageOf(error) };
+  }
+  if (sends.count === 0) return { waiting };
+  const commands = sends.count === 1 ? "1 command" : `${sends.count} commands`;
+  const problem = `Gave up ${commands} that could not be carried out within ` +
+    `${LAST_SENDS_MS / 1000} s`;
+  return { waiting, problem };
+}
+
+/** What is told about messages that stay in the outbox. */
+export function remainingText(count: number): string {
+  return count === 1
+    ? "… 1 message remains in the outbox and is sent the next time"
+    : `… ${count} messages remain in the outbox and are sent the next time`;
 }
 
 /** What an interface for pipes is ended by. */
-export interface PipeEnding {
-  readonly clock: Clock;
+export interface PipeEnding extends UnderWay {
   readonly output: Output;
   /** Asks to end. */
   readonly signal: AbortSignal;
-  readonly sends: PendingSends;
   /** Resolves when no more commands come: to whether the user asked to end. */
   readonly reading: Promise<boolean>;
-  /** Takes what there is to say about messages that were given up. */
-  readonly report: (message: string) => void;
+  /** Takes what there is to say about messages that did not arrive. */
+  readonly report: (left: LeftBehind) => void;
 }
 
 /**
  * Waits until no more commands come or the end is asked for, and then for what is still under way;
  * or until nobody reads the output any more. Behind the mere end of the input, which may be a
- * script's, messages have all the time that sending gives them.
+ * script's, messages have all the time that sending takes.
  */
-export async function untilEnded(
-  { clock, output, signal, sends, reading, report }: PipeEnding,
-): Promise<void> {
+export async function untilEnded(ending: PipeEnding): Promise<void> {
+  const { clock, output, signal, reading, report } = ending;
   const hasQuit = await Promise.race([reading, aborted(signal), output.closed]) === true;
   const asked = hasQuit ? AbortSignal.abort() : signal;
-  const problem = await settleSends(clock, sends, asked, output.closed);
-  if (problem !== undefined) report(problem);
+  report(await settleMessages(ending, asked, output.closed));
   await output.finish(clock, signal);
 }

@@ -1,9 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../errors.ts";
-import type { Node, NodeEvent, Peer } from "../node.ts";
-import { formatAddress } from "../wire/address.ts";
-import { HELP, parseCommand } from "./commands.ts";
-import { untilEnded } from "./ending.ts";
+import type { Node } from "../node.ts";
+import { DEFAULT_COUNT, HELP, parseCommand } from "./commands.ts";
+import { type LeftBehind, untilEnded } from "./ending.ts";
+import { EventPump } from "./event_pump.ts";
+import { confirmationText } from "./history_text.ts";
 import { inputLines, type Read } from "./input.ts";
 import {
   type JsonCommand,
@@ -11,11 +12,10 @@ import {
   type PeerCommandName,
   type Ref,
 } from "./json_command.ts";
+import { describeEvent, describePeer, type JsonEvent, JsonTag } from "./json_event.ts";
+import { isHistoryCommand, runHistoryCommand } from "./json_history.ts";
 import type { Output } from "./output.ts";
 import { PendingSends } from "./pending_sends.ts";
-
-/** An object on standard output. */
-type JsonEvent = { readonly event: string; readonly ref?: Ref } & Readonly<Record<string, unknown>>;
 
 /** What the JSON interface works with. */
 export interface JsonInterfaceOptions {
@@ -25,38 +25,45 @@ export interface JsonInterfaceOptions {
   readonly version: string;
   readonly read: Read;
   readonly output: Output;
-  /** Asks to end; what is being sent still gets five seconds. */
+  /** Asks to end; what is on its way still gets five seconds. */
   readonly signal: AbortSignal;
+}
+
+/** Whatever one interface works with. */
+interface Running extends JsonInterfaceOptions {
+  readonly sends: PendingSends;
+  /** Tells the messages of this interface from those of others at the same node. */
+  readonly owner: object;
 }
 
 /**
  * The interface for programs, documented in `docs/json.md`: one JSON object a line, events out,
- * commands in. Returns when the input has ended or `quit` was read, and everything that was being
- * sent is settled, for which `quit` and a signal leave five seconds; or at once when nobody reads
- * the output any more.
+ * commands in. Returns when the input has ended or `quit` was read, and everything has arrived that
+ * can while those stay away who are, for which `quit` and a signal leave five seconds; or at once
+ * when nobody reads the output any more.
  */
 export async function runJsonInterface(options: JsonInterfaceOptions): Promise<void> {
   const { node, version, output } = options;
   const { nickname, tcpPort } = node;
   emit(output, { event: "ready", nickname, tcp_port: tcpPort, version, id: node.id });
-  void writeEvents(node, output);
-  const sends = new PendingSends(options.clock);
-  const reading = readCommands(options, sends);
-  const report = (message: string) => emit(output, { event: "error", message });
-  await untilEnded({ ...options, sends, reading, report });
-}
-
-async function writeEvents(node: Node, output: Output): Promise<void> {
-  for await (const event of node.events) {
-    emit(output, describe(event, node));
-    const room = output.ready();
-    if (room !== undefined) await room;
-  }
+  const sends = new PendingSends();
+  const running = { ...options, sends, owner: {} };
+  const pump = new EventPump(
+    (event) => emit(output, describeEvent(event, node, running.owner)),
+    () => output.ready(),
+  );
+  void pump.run(node.events);
+  const reading = readCommands(running);
+  const report = ({ waiting, problem }: LeftBehind) => {
+    if (problem !== undefined) emit(output, { event: "error", message: problem });
+    if (waiting > 0) emit(output, { event: "remaining", count: waiting });
+  };
+  await untilEnded({ ...running, pump, reading, report });
 }
 
 /** @returns Whether the user asked to end. */
-async function readCommands(options: JsonInterfaceOptions, sends: PendingSends): Promise<boolean> {
-  const { read, output, signal } = options;
+async function readCommands(running: Running): Promise<boolean> {
+  const { read, output, signal } = running;
   for await (const lines of inputLines(read)) {
     for (const input of lines) {
       if (signal.aborted) return true;
@@ -67,7 +74,7 @@ async function readCommands(options: JsonInterfaceOptions, sends: PendingSends):
       const command = parseLine(input.line);
       if (command.command === "quit") return true;
       // One behind the other: what a command says holds until the next one.
-      const wait = run(command, options, sends);
+      const wait = run(command, running);
       if (wait !== undefined) await wait;
       const room = output.ready();
       if (room !== undefined) await room;
@@ -86,6 +93,17 @@ function parseLine(line: string): JsonCommand {
       return { command: "mistake", message: command.message };
     case "send":
       return { command: "send", to: command.to, content: command.content };
+    case "history":
+      return { command: "history", peer: command.peer, count: command.count };
+    case "search":
+      return { command: "search", query: command.query, count: DEFAULT_COUNT };
+    case "cancel":
+      return { command: "cancel", message_id: command.messageId };
+    case "clear_history": {
+      const message = confirmationText(command);
+      if (message !== undefined) return { command: "mistake", message };
+      return { command: "clear_history", peer: command.peer };
+    }
     case "verify":
       return { command: command.confirmed ? "verify" : "safety_number", peer: command.peer };
     case "trust":
@@ -99,21 +117,17 @@ function parseLine(line: string): JsonCommand {
 }
 
 /** @returns When the next command may be run; `undefined` when it may at once. */
-function run(
-  command: JsonCommand,
-  options: JsonInterfaceOptions,
-  sends: PendingSends,
-): Promise<void> | void {
-  const { node, output } = options;
+function run(command: JsonCommand, running: Running): Promise<void> | void {
+  const { node, output, sends, signal } = running;
+  if (isHistoryCommand(command)) {
+    return runHistoryCommand(command, node, signal).then(
+      (answer) => emit(output, { ...answer, ref: command.ref }),
+      (error) => fail(output, error, command.ref),
+    );
+  }
   switch (command.command) {
-    case "send": {
-      const room = sends.room(command.to);
-      if (room === undefined) return send(command, options, sends);
-      return room.then(
-        () => send(command, options, sends),
-        (error) => fail(output, error, command.ref),
-      );
-    }
+    case "send":
+      return sends.room()?.then(() => send(command, running)) ?? send(command, running);
     case "peers":
       return emit(output, {
         event: "peers",
@@ -144,19 +158,13 @@ function run(
   }
 }
 
+/** Its answers are the events about the message, unless it is not accepted. */
 function send(
   { to, content, ref }: JsonCommand & { command: "send" },
-  { node, output }: JsonInterfaceOptions,
-  sends: PendingSends,
+  { node, output, sends, owner }: Running,
 ): void {
-  sends.add(
-    to,
-    content.length,
-    node.send(to, content).then(
-      () => emit(output, { event: "sent", to, ref }),
-      (error) => fail(output, error, ref),
-    ),
-  );
+  const accepted = node.post(to, content, new JsonTag(owner, to, ref));
+  sends.add(content.length, accepted.then(() => {}, (error) => fail(output, error, ref)));
 }
 
 function fail(output: Output, error: unknown, ref: Ref | undefined): void {
@@ -171,54 +179,6 @@ async function runPeerCommand(
     return { event: "safety_number", peer, ...await node.contacts.safetyNumber(peer) };
   }
   return { event: "done", command, peer, id: node.contacts[command](peer) };
-}
-
-/** The object of an event, as it stands in `docs/json.md`. */
-function describe(event: NodeEvent, node: Node): JsonEvent {
-  switch (event.type) {
-    case "message": {
-      const { label, id, encrypted, trust, message: { from, content, timestamp } } = event;
-      const address = formatAddress(event.address);
-      return { event: "message", from, label, content, timestamp, address, id, encrypted, trust };
-    }
-    case "peer_up":
-      return { event: "peer_up", ...describePlace(node, event.peer) };
-    case "peer_down":
-      return { event: "peer_down", ...describePlace(node, event.peer), reason: event.reason };
-    case "identity": {
-      const { change, nickname, id, formerNickname, knownId, label } = event;
-      return {
-        event: "identity",
-        change,
-        nickname,
-        label,
-        id,
-        former_nickname: formerNickname,
-        known_id: knownId,
-      };
-    }
-    case "bootstrap":
-      return { event: "bootstrap", state: event.state, url: event.url, reason: event.reason };
-    case "problem":
-      return { event: "error", message: event.message };
-  }
-}
-
-function describePlace(node: Node, peer: Peer) {
-  const { nickname, label, id, addresses: [{ address, via }] } = peer;
-  const trust = node.trustOf(peer);
-  const encrypted = id !== undefined;
-  return { nickname, label, address: formatAddress(address), via, id, encrypted, trust };
-}
-
-function describePeer(node: Node, peer: Peer) {
-  const addresses = peer.addresses.map(({ address, via, lastSeen }) => ({
-    address: formatAddress(address),
-    via,
-    last_seen: Math.floor(lastSeen / 1000),
-  }));
-  const last_seen = Math.max(...addresses.map((address) => address.last_seen));
-  return { ...describePlace(node, peer), last_seen, addresses };
 }
 
 /** Writes one object; members that are `undefined` are left out. */

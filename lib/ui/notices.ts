@@ -33,6 +33,24 @@ export const LOG_BOUNDS: NoticesBounds = {
     "2>FILE behind the command keeps them all",
 };
 
+/** Messages that have arrived late: whoever comes back may take hundreds at once. */
+export const DELIVERY_BOUNDS: NoticesBounds = {
+  perSecond: 2,
+  burst: 20,
+  summary: (count) =>
+    `✓ ${count === 1 ? "1 more message has" : `${count} more messages have`} arrived; ` +
+    "/history shows them",
+};
+
+/** Messages that wait: pasted ones, say. */
+export const WAITING_BOUNDS: NoticesBounds = {
+  perSecond: 2,
+  burst: 20,
+  summary: (count) =>
+    `… ${count === 1 ? "1 more message waits" : `${count} more messages wait`}; ` +
+    "/outbox shows what has not arrived",
+};
+
 /** Whether an event is one of those that strangers can cause in any number. */
 export function isPresence(event: NodeEvent): boolean {
   return event.type === "peer_up" || event.type === "peer_down" ||

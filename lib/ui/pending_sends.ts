@@ -1,39 +1,19 @@
-import type { Clock } from "../base/clock.ts";
-import { LimitError } from "../errors.ts";
-
-/** UTF-16 units, and messages, that are shared out among all targets. */
-const MAX_LENGTH = 8 * 1024 * 1024;
-const MAX_COUNT = 100_000;
-/** What each target may have, however little is left: enough to keep a connection busy. */
-const LEAST_LENGTH = 64 * 1024;
-const LEAST_COUNT = 500;
-/** A target of which nothing was settled for this long holds nobody up, in milliseconds. */
-const STALL_MS = 2000;
-
-/** What waits for one target. */
-interface Waiting {
-  count: number;
-  length: number;
-  /** How many were settled since it began. */
-  settled: number;
-  /** Whether the input has waited for it in vain. */
-  isStalled: boolean;
-}
+/**
+ * UTF-16 units, and messages, that may wait for the disk: two transactions' worth. What is read
+ * further ahead costs more time to keep than to send.
+ */
+const MAX_LENGTH = 4 * 1024 * 1024;
+const MAX_COUNT = 4000;
 
 /**
- * Messages, and other commands, that were handed to the node and are not yet settled.
- *
- * A target, which is what the user wrote, may have as much waiting as is left of the whole: the
- * first one half, and whoever does not take anything leaves room for the others, however many do so.
+ * Messages, and other commands, that were handed to the node and are not accepted or answered yet.
+ * That takes as long as the disk does; what becomes of a message then holds up nobody.
  */
 export class PendingSends {
   #count = 0;
   #length = 0;
-  readonly #targets = new Map<string, Waiting>();
   #idle: PromiseWithResolvers<void> | undefined;
-  #change: PromiseWithResolvers<void> | undefined;
-
-  constructor(private readonly clock: Pick<Clock, "after">) {}
+  #room: PromiseWithResolvers<void> | undefined;
 
   /** How many they are now. */
   get count(): number {
@@ -41,96 +21,42 @@ export class PendingSends {
   }
 
   /**
-   * Adds a message.
+   * Adds a message or a command.
    *
-   * @param length Its UTF-16 units.
+   * @param length The UTF-16 units that it holds.
    * @param outcome Resolves either way; what comes of it is told by whoever made it.
    */
-  add(target: string, length: number, outcome: Promise<void>): void {
-    let waiting = this.#targets.get(target);
-    if (waiting === undefined) {
-      waiting = { count: 0, length: 0, settled: 0, isStalled: false };
-      this.#targets.set(target, waiting);
-    }
-    waiting.count++;
-    waiting.length += length;
+  add(length: number, outcome: Promise<void>): void {
     this.#count++;
     this.#length += length;
-    void outcome.finally(() => {
-      waiting.length -= length;
-      waiting.settled++;
-      waiting.isStalled = false;
+    void outcome.then(() => {
+      this.#count--;
       this.#length -= length;
-      if (--waiting.count === 0) this.#targets.delete(target);
-      this.#settle();
+      if (this.#hasRoom()) {
+        this.#room?.resolve();
+        this.#room = undefined;
+      }
+      if (this.#count > 0) return;
+      this.#idle?.resolve();
+      this.#idle = undefined;
     });
   }
 
-  /** Adds something that waits for no peer. */
-  addCommand(outcome: Promise<void>): void {
-    this.#count++;
-    void outcome.finally(() => this.#settle());
+  /** Resolves when one more message may be sent; `undefined` when that is now. */
+  room(): Promise<void> | undefined {
+    if (this.#hasRoom()) return undefined;
+    this.#room ??= Promise.withResolvers<void>();
+    return this.#room.promise;
   }
 
-  /**
-   * Waits until one more message may be sent to a target, as long as it takes what is sent to it.
-   *
-   * @returns `undefined` when that is now. Rejects with a {@linkcode LimitError} once nothing of
-   *   what waits was settled for two seconds, and at once from then on until something is.
-   */
-  room(target: string): Promise<void> | undefined {
-    const waiting = this.#targets.get(target);
-    return waiting === undefined || this.#hasRoom(waiting)
-      ? undefined
-      : this.#wait(target, waiting);
-  }
-
-  /** Resolves when nothing is on its way any more. */
+  /** Resolves when nothing waits any more. */
   settled(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
     this.#idle ??= Promise.withResolvers<void>();
     return this.#idle.promise;
   }
 
-  async #wait(target: string, waiting: Waiting): Promise<void> {
-    while (!this.#hasRoom(waiting)) {
-      const { settled, count, length } = waiting;
-      if (waiting.isStalled) {
-        throw new LimitError(
-          `Cannot send to ${JSON.stringify(target)}: ${count} messages with ${length} characters ` +
-            "are waiting for it, and it takes none; wait until it has read them",
-        );
-      }
-      const cancel = this.clock.after(STALL_MS, () => {
-        waiting.isStalled = true;
-        this.#wake();
-      });
-      try {
-        while (waiting.settled === settled && !waiting.isStalled && !this.#hasRoom(waiting)) {
-          this.#change ??= Promise.withResolvers<void>();
-          await this.#change.promise;
-        }
-      } finally {
-        cancel();
-      }
-    }
-  }
-
-  #settle(): void {
-    this.#count--;
-    this.#wake();
-    if (this.#count > 0) return;
-    this.#idle?.resolve();
-    this.#idle = undefined;
-  }
-
-  #wake(): void {
-    this.#change?.resolve();
-    this.#change = undefined;
-  }
-
-  #hasRoom({ count, length }: Waiting): boolean {
-    return count < Math.max(LEAST_COUNT, MAX_COUNT - this.#count) &&
-      length < Math.max(LEAST_LENGTH, MAX_LENGTH - this.#length);
+  #hasRoom(): boolean {
+    return this.#count < MAX_COUNT && this.#length < MAX_LENGTH;
   }
 }

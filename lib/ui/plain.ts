@@ -1,16 +1,19 @@
 import type { Clock } from "../base/clock.ts";
 import { printable } from "../base/printable.ts";
 import { messageOf, UnknownPeerError } from "../errors.ts";
-import type { Mode, Node } from "../node.ts";
+import type { Mode, Node, NodeEvent } from "../node.ts";
 import { type Command, HELP, parseCommand } from "./commands.ts";
-import { untilEnded } from "./ending.ts";
+import { type LeftBehind, remainingText, untilEnded } from "./ending.ts";
+import { EventPump } from "./event_pump.ts";
+import { confirmationText, isHistoryCommand, runHistoryCommand } from "./history_text.ts";
 import { isIdentityCommand, runIdentityCommand } from "./identity_text.ts";
 import { inputLines, type Read } from "./input.ts";
 import { BoundedNotices, isPresence, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
 import type { Output } from "./output.ts";
 import { PendingSends } from "./pending_sends.ts";
+import { PlainDeliveries } from "./plain_deliveries.ts";
 import { plainStyle } from "./style.ts";
-import { bannerText, eventText, peersText, sentText } from "./text.ts";
+import { bannerText, eventText, peersText } from "./text.ts";
 import { DEFAULT_COLUMNS, wrap } from "./wrap.ts";
 
 /** A version 2 peer has answered by then, in milliseconds after the start. */
@@ -31,7 +34,7 @@ export interface PlainInterfaceOptions {
   readonly output: Output;
   /** Where the output is a terminal: its width. What is shown is bounded then, as it is there. */
   readonly columns?: number;
-  /** Asks to end; what is being sent still gets five seconds. */
+  /** Asks to end; what is on its way still gets five seconds. */
   readonly signal: AbortSignal;
 }
 
@@ -41,7 +44,9 @@ export interface PlainInterfaceOptions {
  */
 export class PlainInterface {
   readonly #options: PlainInterfaceOptions;
-  readonly #sends: PendingSends;
+  readonly #sends = new PendingSends();
+  readonly #pump: EventPump;
+  readonly #deliveries: PlainDeliveries;
   readonly #startedAt: number;
   /** Bounds comings and goings on a screen; a program gets them all. */
   readonly #presence: BoundedNotices | undefined;
@@ -51,7 +56,12 @@ export class PlainInterface {
 
   constructor(options: PlainInterfaceOptions) {
     this.#options = options;
-    this.#sends = new PendingSends(options.clock);
+    this.#pump = new EventPump((event) => this.#show(event), () => options.output.ready());
+    this.#deliveries = new PlainDeliveries({
+      node: options.node,
+      print: (text) => this.#print(text),
+      onFailed: () => this.#failed = true,
+    });
     this.#startedAt = options.clock.monotonic();
     const print = (text: string) => this.#print(text);
     this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
@@ -60,21 +70,22 @@ export class PlainInterface {
   }
 
   /**
-   * Runs until the input has ended or `/quit` was read, and everything that was being sent is
-   * settled, for which `/quit` and a signal leave five seconds; or until nobody reads the output
-   * any more.
+   * Runs until the input has ended or `/quit` was read, and everything has arrived that can while
+   * those stay away who are, for which `/quit` and a signal leave five seconds; or until nobody
+   * reads the output any more.
    *
-   * @returns Whether every command succeeded.
+   * @returns Whether every command succeeded; a message that waits for somebody has.
    */
   async run(): Promise<boolean> {
     const { node, mode, version } = this.#options;
     this.#print(bannerText(node, mode, version, plainStyle));
-    void this.#writeEvents();
+    void this.#pump.run(node.events);
     await untilEnded({
       ...this.#options,
       sends: this.#sends,
+      pump: this.#pump,
       reading: this.#readCommands(),
-      report: (message) => this.#fail(message),
+      report: (left) => this.#report(left),
     });
     this.#presence?.close();
     this.#log.close();
@@ -96,15 +107,18 @@ export class PlainInterface {
     this.#print(printable(message));
   }
 
-  async #writeEvents(): Promise<void> {
-    const { node, output } = this.#options;
-    for await (const event of node.events) {
-      const text = eventText(event, plainStyle);
-      if (this.#presence !== undefined && isPresence(event)) this.#presence.add(text);
-      else this.#print(text);
-      if (event.type === "peer_up") this.#onPeer?.();
-      await output.ready();
-    }
+  #report({ waiting, problem }: LeftBehind): void {
+    this.#deliveries.end();
+    if (problem !== undefined) this.#fail(problem);
+    if (waiting > 0) this.#print(remainingText(waiting));
+  }
+
+  #show(event: NodeEvent): void {
+    if (event.type === "delivery") return this.#deliveries.take(event);
+    const text = eventText(event, plainStyle, this.#options.clock.now());
+    if (this.#presence !== undefined && isPresence(event)) this.#presence.add(text);
+    else this.#print(text);
+    if (event.type === "peer_up") this.#onPeer?.();
   }
 
   /** @returns Whether the user asked to end. */
@@ -137,6 +151,18 @@ export class PlainInterface {
         return this.#fail(messageOf(error));
       }
     }
+    if (isHistoryCommand(command)) {
+      const question = confirmationText(command);
+      if (question !== undefined) return this.#fail(question);
+      const { node, signal } = this.#options;
+      try {
+        const answer = await runHistoryCommand(node, command, plainStyle, signal);
+        if (answer !== undefined) this.#print(answer);
+      } catch (error) {
+        this.#fail(messageOf(error));
+      }
+      return;
+    }
     switch (command.kind) {
       case "send":
         await this.#awaitPeer(command.to);
@@ -152,20 +178,10 @@ export class PlainInterface {
   }
 
   async #send(to: string, content: string): Promise<void> {
-    try {
-      const room = this.#sends.room(to);
-      if (room !== undefined) await room;
-    } catch (error) {
-      return this.#fail(messageOf(error));
-    }
-    this.#sends.add(
-      to,
-      content.length,
-      this.#options.node.send(to, content).then(
-        (peer) => this.#print(sentText(peer, plainStyle)),
-        (error) => this.#fail(messageOf(error)),
-      ),
-    );
+    const room = this.#sends.room();
+    if (room !== undefined) await room;
+    const sent = this.#deliveries.send((tag) => this.#options.node.post(to, content, tag));
+    this.#sends.add(content.length, sent.catch((error) => this.#fail(messageOf(error))));
   }
 
   /** Waits until the peer is known, as long as discovery has not had its time. */

@@ -4,16 +4,24 @@ import process from "node:process";
 import type { Clock } from "../base/clock.ts";
 import { printable, printableName } from "../base/printable.ts";
 import { messageOf } from "../errors.ts";
-import type { Mode, Node } from "../node.ts";
+import type { Mode, Node, NodeEvent } from "../node.ts";
 import { CommandQueue } from "./command_queue.ts";
 import { type Command, COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
-import { aborted, settleSends } from "./ending.ts";
+import { Deliveries } from "./deliveries.ts";
+import { aborted, remainingText, settleMessages } from "./ending.ts";
+import { EventPump } from "./event_pump.ts";
+import {
+  confirmationText,
+  isHistoryCommand,
+  lastConversationText,
+  runHistoryCommand,
+} from "./history_text.ts";
 import { isIdentityCommand, runIdentityCommand } from "./identity_text.ts";
 import { Keyboard } from "./keyboard.ts";
 import { BoundedNotices, isPresence, LOG_BOUNDS, PRESENCE_BOUNDS } from "./notices.ts";
 import { PendingSends } from "./pending_sends.ts";
 import type { Style } from "./style.ts";
-import { bannerText, eventText, peersText, sentText } from "./text.ts";
+import { bannerText, eventText, peersText } from "./text.ts";
 import { DEFAULT_COLUMNS, wrap } from "./wrap.ts";
 
 const PROMPT = "> ";
@@ -21,7 +29,7 @@ const PROMPT = "> ";
 const HISTORY = 500;
 /** When an end that takes its time is explained, in milliseconds. */
 const HINT_MS = 500;
-const HINT = "* waiting for messages that are being sent; Ctrl-C ends at once";
+const HINT = "* waiting for messages on their way; Ctrl-C ends at once";
 
 /** What the terminal interface works with. */
 export interface TerminalInterfaceOptions {
@@ -31,7 +39,7 @@ export interface TerminalInterfaceOptions {
   /** The program's version. */
   readonly version: string;
   readonly style: Style;
-  /** Asks to end, as the user does here, too; what is being sent still gets five seconds. */
+  /** Asks to end, as the user does here, too; what is on its way still gets five seconds. */
   readonly stop: AbortController;
   /** Called for Ctrl-C, which is no signal while the line editor reads the keys. */
   readonly interrupt: () => void;
@@ -40,7 +48,9 @@ export interface TerminalInterfaceOptions {
 /** The interface for people: a prompt that stays whole while messages arrive above it. */
 export class TerminalInterface {
   readonly #options: TerminalInterfaceOptions;
-  readonly #sends: PendingSends;
+  readonly #sends = new PendingSends();
+  readonly #pump: EventPump;
+  readonly #deliveries: Deliveries;
   readonly #commands = new CommandQueue();
   readonly #presence: BoundedNotices;
   readonly #log: BoundedNotices;
@@ -52,8 +62,9 @@ export class TerminalInterface {
 
   constructor(options: TerminalInterfaceOptions) {
     this.#options = options;
-    this.#sends = new PendingSends(options.clock);
     const print = (text: string) => this.print(text);
+    this.#pump = new EventPump((event) => this.#show(event), terminalRoom);
+    this.#deliveries = new Deliveries({ ...options, print });
     this.#presence = new BoundedNotices(options.clock, PRESENCE_BOUNDS, print);
     this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
     this.#readline = createInterface({
@@ -66,7 +77,7 @@ export class TerminalInterface {
     });
   }
 
-  /** Runs until the user leaves and what was being sent is settled, or has had five seconds. */
+  /** Runs until the user leaves and what was on its way has arrived, or has had five seconds. */
   async run(): Promise<void> {
     const { clock, node, mode, version, style, stop, interrupt } = this.#options;
     this.#readline.on("SIGINT", interrupt);
@@ -85,17 +96,21 @@ export class TerminalInterface {
     // said goodbye.
     process.stdout.on("error", () => stop.abort());
     process.stdout.write(`${bannerText(node, mode, version, style)}\n`);
+    this.#showLastConversation();
     using keyboard = this.#keyboard;
     keyboard.attach(this.#readline);
     this.#readline.prompt();
-    void this.#writeEvents();
+    void this.#pump.run(node.events);
     await aborted(stop.signal);
     const cancelHint = clock.after(HINT_MS, () => this.print(style.dim(HINT)));
-    const problem = await settleSends(clock, this.#sends, stop.signal);
+    const underWay = { clock, node, sends: this.#sends, pump: this.#pump };
+    const { waiting, problem } = await settleMessages(underWay, stop.signal);
     cancelHint();
     this.#presence.close();
     this.#log.close();
-    if (problem !== undefined) this.print(style.warning(problem));
+    this.#deliveries.close();
+    if (problem !== undefined) this.#warn(problem);
+    if (waiting > 0) this.print(style.dim(remainingText(waiting)));
     this.#flush();
     this.#readline.close();
     process.stdout.write("\n");
@@ -127,29 +142,28 @@ export class TerminalInterface {
     this.#readline.prompt(true);
   }
 
-  async #writeEvents(): Promise<void> {
+  #showLastConversation(): void {
     const { node, style } = this.#options;
-    for await (const event of node.events) {
-      const text = eventText(event, style);
-      if (isPresence(event)) this.#presence.add(text);
-      else this.print(text);
-      // A terminal that is slower than the peers makes them wait.
-      if (process.stdout.writableNeedDrain) {
-        try {
-          await once(process.stdout, "drain");
-        } catch {
-          return; // the terminal was closed
-        }
-      }
+    try {
+      const text = lastConversationText(node, style);
+      if (text !== undefined) this.print(text);
+    } catch (error) {
+      this.#warn(messageOf(error));
     }
+  }
+
+  #show(event: NodeEvent): void {
+    if (event.type === "delivery") return this.#deliveries.take(event);
+    const { clock, style } = this.#options;
+    const text = eventText(event, style, clock.now());
+    if (isPresence(event)) this.#presence.add(text);
+    else this.print(text);
   }
 
   #submit(command: Command): void {
     const running = this.#commands.add(() => this.#run(command));
-    if (running !== undefined) return this.#sends.addCommand(running);
-    this.#warn(
-      "Cannot run a command: too many are waiting for a peer; wait until it has read them",
-    );
+    if (running !== undefined) return this.#sends.add(0, running);
+    this.#warn("Cannot run a command: too many are waiting; wait until those have been answered");
   }
 
   #warn(text: string): void {
@@ -157,10 +171,15 @@ export class TerminalInterface {
   }
 
   async #run(command: Command): Promise<void> {
-    const { node, style } = this.#options;
+    const { node, style, stop } = this.#options;
     try {
       if (isIdentityCommand(command)) {
         return this.print(await runIdentityCommand(node, command, style));
+      }
+      if (isHistoryCommand(command)) {
+        const text = confirmationText(command) ??
+          await runHistoryCommand(node, command, style, stop.signal);
+        return text === undefined ? undefined : this.print(text);
       }
       switch (command.kind) {
         case "send":
@@ -178,23 +197,25 @@ export class TerminalInterface {
   }
 
   async #send(to: string, content: string): Promise<void> {
-    const { node, style } = this.#options;
-    const room = this.#sends.room(to);
+    const room = this.#sends.room();
     if (room !== undefined) await room;
-    this.#sends.add(
-      to,
-      content.length,
-      node.send(to, content).then(
-        (peer) => this.print(sentText(peer, style)),
-        (error) => this.#warn(messageOf(error)),
-      ),
-    );
+    const sent = this.#deliveries.send((tag) => this.#options.node.post(to, content, tag));
+    this.#sends.add(content.length, sent.catch((error) => this.#warn(messageOf(error))));
   }
+}
+
+/** A terminal that is slower than the peers makes them wait. */
+function terminalRoom(): Promise<void> | undefined {
+  if (!process.stdout.writableNeedDrain) return undefined;
+  return once(process.stdout, "drain").then(() => {});
 }
 
 /** Completes commands, and nicknames behind `/send`: what may follow, and the part it replaces. */
 export function complete(line: string, node: Pick<Node, "peers">): [string[], string] {
-  const target = /^\/(?:send|verify|trust|forget|block|unblock)\s+(\S*|"[^"]*)$/.exec(line)?.[1];
+  const target =
+    /^\/(?:send|history|history\s+clear|verify|trust|forget|block|unblock)\s+(\S*|"[^"]*)$/.exec(
+      line,
+    )?.[1];
   if (target === undefined) {
     return [COMMAND_NAMES.filter((name) => name.startsWith(line)).map((name) => `${name} `), line];
   }

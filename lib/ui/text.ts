@@ -45,12 +45,20 @@ export function bannerText(node: Node, mode: Mode, version: string, style: Style
     );
 }
 
-/** The line of an event, or lines. */
-export function eventText(event: NodeEvent, style: Style): string {
+/** An event of those that every interface for people shows alike. */
+export type ShownEvent = Exclude<NodeEvent, { readonly type: "delivery" }>;
+
+/**
+ * The line of an event, or lines.
+ *
+ * @param now The time in milliseconds since the Unix epoch: what was written on another day shows
+ *   its date.
+ */
+export function eventText(event: ShownEvent, style: Style, now: number): string {
   switch (event.type) {
     case "message": {
       const { from, content, timestamp } = event.message;
-      const time = style.dim(`[${timeOfDay(timestamp)}]`);
+      const time = style.dim(`[${timeText(timestamp, now)}]`);
       const isNamesake = event.label !== undefined;
       const mark = trustMark(event.trust, style) + (isNamesake ? style.warning(" [not you]") : "");
       // In quotes where it has spaces: else "bob ✓" could be taken for bob, who is verified.
@@ -116,17 +124,25 @@ function trustText(trust: PeerTrust): string {
   }[trust];
 }
 
-/** The confirmation of a message that was sent. */
-export function sentText(peer: Peer, style: Style): string {
-  const how = peer.id === undefined ? " in plain text" : "";
-  return style.dim(`* sent to ${printableName(peer.label)}${how}`);
-}
-
 /** Hours, minutes and seconds of a Unix time in whole seconds, in the user's time zone. */
 export function timeOfDay(timestamp: number): string {
   const date = new Date(timestamp * 1000);
   return [date.getHours(), date.getMinutes(), date.getSeconds()]
     .map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+/** Date, hours and minutes of a Unix time in whole seconds, in the user's time zone. */
+export function dateAndTime(timestamp: number): string {
+  const date = new Date(timestamp * 1000);
+  const day = [String(date.getFullYear()).padStart(4, "0"), date.getMonth() + 1, date.getDate()]
+    .map((part) => String(part).padStart(2, "0")).join("-");
+  return `${day} ${timeOfDay(timestamp).slice(0, 5)}`;
+}
+
+/** The time of day; of what was written on another day the date, too. */
+function timeText(timestamp: number, now: number): string {
+  const isToday = new Date(timestamp * 1000).toDateString() === new Date(now).toDateString();
+  return isToday ? timeOfDay(timestamp) : dateAndTime(timestamp);
 }
 
 /** A length of time in its largest unit: `5 s`, `12 min`, `3 h`, `2 d`. */
@@ -138,7 +154,8 @@ export function durationText(ms: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-function contentText(content: string): string {
+/** The text of a message, whose lines cannot pose as others. */
+export function contentText(content: string): string {
   const lines = content.split("\n", MAX_LINES + 1);
   if (lines.length <= MAX_LINES) return lines.map(printable).join(CONTINUATION);
   const omitted = content.split("\n").length - MAX_LINES;

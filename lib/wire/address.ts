@@ -26,7 +26,8 @@ export function isIpv6(text: string): boolean {
 
 /** Writes an address as `ip:port`, an IPv6 address in brackets. */
 export function formatAddress({ hostname, port }: SocketAddress): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  // Joined, and so one piece: the runtime writes text of several pieces as JSON much slower.
+  return [hostname.includes(":") ? `[${hostname}]` : hostname, port].join(":");
 }
 
 /**

@@ -59,7 +59,7 @@ export class Listening {
     })();
   }
 
-  /** The events in short: `+bob`, `-bob (reason)`, `bob: text`, `new bob`, `! problem`. */
+  /** The events in short: `+bob`, `-bob (reason)`, `bob: text`, `new bob`, `! problem`, `bob delivered`. */
   get story(): string[] {
     return this.events.map((event) => {
       switch (event.type) {
@@ -71,6 +71,8 @@ export class Listening {
           return `${event.message.from}: ${event.message.content}`;
         case "identity":
           return `${event.change} ${event.nickname}`;
+        case "delivery":
+          return `${event.to.nickname} ${event.state}`;
         case "bootstrap":
           return `bootstrap ${event.state}`;
         case "problem":

@@ -118,3 +118,23 @@ Deno.test("however many peers take nothing, the others have room", async () => {
   short.fill("another", 1);
   assert.equal(short.fill("bob", 1).count, 12_500);
 });
+
+Deno.test("input that is far ahead of a peer waits until it catches up, but no longer than 100 ms", async () => {
+  const at = world();
+  assert.equal(at.sends.paced(), undefined);
+  for (let more = 0; more < 999; more++) at.add("bob", 1);
+  assert.equal(at.sends.paced(), undefined);
+  at.add("bob", 1);
+  const late = watched(at.sends.paced()!);
+  await at.clock.advance(99);
+  assert.equal(late.state, "waiting");
+  await at.clock.advance(1);
+  assert.equal(late.state, "sent");
+  const prompt = watched(at.sends.paced()!);
+  await at.settle(1);
+  assert.equal(prompt.state, "sent");
+  assert.equal(at.clock.waiting, 0);
+  at.add("bob", 1);
+  at.add("carol", 1);
+  assert.equal(at.sends.paced(), undefined, "and not at all for somebody else");
+});

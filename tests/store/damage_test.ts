@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { checkHistory } from "../../lib/store/check.ts";
+import { exportHistory } from "../../lib/store/export.ts";
+import { parseSearch } from "../../lib/store/search_query.ts";
+import { StoreError } from "../../lib/store/store_error.ts";
+import { StoreFixture } from "./fixtures.ts";
+
+const PAGE = 4096;
+
+/** Closes a store with so many messages in it. */
+async function filled(fixture: StoreFixture, count: number): Promise<void> {
+  await using store = await fixture.open();
+  const text = (at: number) => `message ${at} ${"and so on ".repeat(20)}`;
+  const messages = Array.from({ length: count }, (_, at) => fixture.incoming(text(at)));
+  await Promise.all(messages.map((message) => store.inbox.receive(message)));
+  await store.search(parseSearch("message"));
+}
+
+/** Overwrites a part of pages of a table or an index; the head of a page is at its beginning. */
+function damage(
+  path: string,
+  name: string,
+  choose: (pages: number[]) => number[],
+  at = 0,
+): void {
+  const database = new DatabaseSync(path, { readOnly: true });
+  const pages = database.prepare(
+    "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path",
+  ).all(name).map(({ pageno }) => pageno as number);
+  database.close();
+  using file = Deno.openSync(path, { write: true });
+  for (const page of choose(pages)) {
+    file.seekSync((page - 1) * PAGE + at, Deno.SeekMode.Start);
+    file.writeSync(new Uint8Array(200).fill(0xa5));
+  }
+}
+
+async function exported(path: string) {
+  const keys: number[] = [];
+  const gaps: [number, number][] = [];
+  for await (const item of exportHistory(path)) {
+    if (item.kind === "message") keys.push(item.message.key);
+    else gaps.push([item.from, item.to]);
+  }
+  return { keys, gaps };
+}
+
+Deno.test("check finds nothing wrong with a good history, also while it is in use", async () => {
+  await using fixture = await StoreFixture.make();
+  await filled(fixture, 300);
+  await using store = await fixture.open();
+  await store.outbox.enqueue(fixture.outgoing("pending"));
+  const report = await checkHistory(fixture.path);
+  assert.deepEqual(report, {
+    path: fixture.path,
+    problems: [],
+    version: 1,
+    messages: 301,
+    pending: 1,
+    contacts: 1,
+    received: 300,
+    bytes: report.bytes,
+  });
+  assert.equal((await exported(fixture.path)).keys.length, 301);
+});
+
+Deno.test("check and export read what is readable of a damaged history and leave it", async () => {
+  await using fixture = await StoreFixture.make();
+  await filled(fixture, 1_000);
+  damage(fixture.path, "message", (pages) => [pages[3], pages[10], pages[11], pages.at(-1)!]);
+  const before = await Deno.readFile(fixture.path);
+  const report = await checkHistory(fixture.path);
+  assert.ok(report.problems.length > 0);
+  assert.equal(report.contacts, 1);
+  const { keys, gaps } = await exported(fixture.path);
+  assert.equal(gaps.length, 3);
+  const lost = gaps.reduce((sum, [from, to]) => sum + to - from + 1, 0);
+  assert.equal(keys.length + lost, 1_000);
+  assert.ok(lost < 100, `${lost} messages are lost with 4 pages`);
+  assert.deepEqual(keys, [...keys].sort((a, b) => a - b));
+  assert.deepEqual(await Deno.readFile(fixture.path), before);
+});
+
+Deno.test("store says that a page is damaged, and goes on with what is readable", async () => {
+  await using fixture = await StoreFixture.make();
+  await filled(fixture, 1_000);
+  damage(fixture.path, "message", (pages) => [pages[3]]);
+  await using store = await fixture.open();
+  assert.equal(store.history({ count: 10 }).length, 10);
+  assert.throws(() => store.history({ count: 10, before: 60 }), (error) => {
+    assert.ok(error instanceof StoreError);
+    assert.equal(error.kind, "damaged");
+    assert.match(error.message, /nothing was overwritten: save what is readable with `parlance/);
+    return true;
+  });
+  await store.inbox.receive(fixture.incoming("new"));
+  assert.equal(store.history({ count: 1 })[0].content, "new");
+});
+
+Deno.test("store makes a damaged search index anew", async () => {
+  await using fixture = await StoreFixture.make();
+  await filled(fixture, 1_000);
+  damage(fixture.path, "search_data", (pages) => pages, PAGE / 2);
+  await using store = await fixture.open();
+  await store.inbox.receive(fixture.incoming("needle"));
+  assert.equal((await store.search(parseSearch("message"))).length, 20);
+  assert.equal((await store.search(parseSearch("needle"))).length, 1);
+  assert.deepEqual(store.state, { kind: "ok" });
+});
+
+Deno.test("store takes messages although the search index is beyond repair", async () => {
+  await using fixture = await StoreFixture.make();
+  await filled(fixture, 1_000);
+  damage(fixture.path, "search_data", (pages) => pages);
+  await using store = await fixture.open();
+  const write = store.inbox.receive(fixture.incoming("needle"));
+  await assert.rejects(store.search(parseSearch("needle")), {
+    name: "StoreError",
+    kind: "damaged",
+  });
+  assert.equal((await write).kind, "new");
+  await store.inbox.receive(fixture.incoming("another"));
+  await fixture.clock.advance(10_000);
+  await store.inbox.receive(fixture.incoming("one more"));
+  assert.deepEqual(store.state, { kind: "ok" });
+  assert.equal(store.history({ count: 1 })[0].content, "one more");
+});
+
+Deno.test("check and export need a history", async () => {
+  await using fixture = await StoreFixture.make();
+  await assert.rejects(checkHistory(fixture.path), StoreError);
+  await Deno.writeTextFile(fixture.path, "no database ".repeat(100));
+  await assert.rejects(exported(fixture.path), { name: "StoreError", kind: "damaged" });
+});

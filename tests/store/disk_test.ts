@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+
+/** Why no disk of our own can be mounted here, or `undefined`. */
+async function mountProblem(): Promise<string | undefined> {
+  if (Deno.build.os !== "linux") return `this is ${Deno.build.os}, not Linux`;
+  try {
+    const { success, stderr } = await onSmallDisk("true", "1m");
+    if (!success) return new TextDecoder().decode(stderr);
+  } catch (error) {
+    return String(error);
+  }
+}
+
+/** Runs a command whose last argument is a directory that nobody else sees, a disk of its own. */
+async function onSmallDisk(command: string, size: string): Promise<Deno.CommandOutput> {
+  const directory = await Deno.makeTempDir({ prefix: "parlance-disk-" });
+  try {
+    const script = `mount -t tmpfs -o size=${size} tmpfs "$0" && exec ${command} "$0"`;
+    return await new Deno.Command("unshare", { args: ["-m", "sh", "-c", script, directory] })
+      .output();
+  } finally {
+    await Deno.remove(directory);
+  }
+}
+
+const problem = await mountProblem();
+const name = "store tells that the disk is full or read-only, loses nothing and recovers";
+
+Deno.test({
+  name: problem === undefined ? name : `SKIPPED (no mount namespaces): ${name}`,
+  ignore: problem !== undefined,
+  fn: async () => {
+    const main = new URL("./disk_main.ts", import.meta.url).pathname;
+    const { success, stdout, stderr } = await onSmallDisk(`deno run -A ${main}`, "3m");
+    assert.ok(success, new TextDecoder().decode(stderr));
+    const report = JSON.parse(new TextDecoder().decode(stdout));
+    assert.equal(report.full.kind, "full");
+    assert.match(
+      report.full.message,
+      /^Cannot write to the history in \/.*; make room on that disk$/,
+    );
+    assert.deepEqual(report.states, ["full", "ok"]);
+    assert.equal(report.readable, true);
+    assert.equal(report.lost, 0);
+    assert.equal(report.last, "there is room again");
+    assert.equal(report.remounted, true);
+    assert.equal(report.readonly.kind, "readonly");
+    assert.match(report.readonly.message, /make the file and its directory writable/);
+    assert.deepEqual(report.problems, []);
+    assert.equal(report.exported, true);
+    assert.equal(report.newFile.kind, "readonly");
+  },
+});
