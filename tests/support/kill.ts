@@ -11,6 +11,9 @@ const RUN_LIMIT_MS = 600_000;
 /** Without a kill or a break, silence is noticed late; announces are not to hold up anything. */
 const CONFIG = "[peer]\nannounce_interval_secs = 1\ntimeout_secs = 5\n";
 
+/** So many messages are written, on each side, while a fault is due that has not happened. */
+const MARGIN = 60;
+
 /** What goes wrong in a run. */
 export interface Trouble {
   /** Messages in each direction. */
@@ -69,6 +72,7 @@ export async function runKill(name: TroubleName, seed: number): Promise<KillRepo
       count: trouble.messages,
       random: random.fork(),
       mayEnd: trouble.kills > 0,
+      limit: () => progress.limit,
       onChange: () => progress.changed(),
       start: () =>
         startClient(nicknames[at], {
@@ -81,6 +85,7 @@ export async function runKill(name: TroubleName, seed: number): Promise<KillRepo
     return writer;
   };
   const writers = [await make(0), await make(1)] as const;
+  const wake = () => writers.forEach((writer) => writer.wake());
   const [alice, bob] = writers;
   let cuts = 0;
   try {
@@ -88,11 +93,17 @@ export async function runKill(name: TroubleName, seed: number): Promise<KillRepo
     const pauses = random.fork();
     const pause = () => pauses.pick([0, 0, 0, 50, 300]);
     const faults = async () => {
-      for (const { at, inject } of planFaults({ ...trouble, random, writers, network })) {
-        const least = at * 2 * trouble.messages;
-        await progress.until(() => alice.deliveredCount + bob.deliveredCount >= least);
+      const planned = planFaults({ ...trouble, random, writers, network });
+      for (const { at, inject } of planned) {
+        const due = at * trouble.messages;
+        // Not all may be over before the fault comes, but messages are to be on their way then.
+        progress.limit = Math.min(trouble.messages - 1, Math.ceil(due) + MARGIN);
+        wake();
+        await progress.until(() => alice.deliveredCount + bob.deliveredCount >= 2 * due);
         await inject();
       }
+      progress.limit = trouble.messages;
+      wake();
     };
     await within(
       RUN_LIMIT_MS,
@@ -127,6 +138,8 @@ export async function runKill(name: TroubleName, seed: number): Promise<KillRepo
 
 /** What faults wait for. */
 class Progress {
+  /** Up to here both may write. */
+  limit = 0;
   readonly #waiting = new Set<() => void>();
 
   changed(): void {

@@ -8,6 +8,8 @@ const MAX_UNDELIVERED = 300;
 /** How far one writer may be ahead of the other: then a `history` of 1,000 shows all in doubt. */
 const MAX_AHEAD = 300;
 const HISTORY_COUNT = 1000;
+/** Of the current run, in the report of a failure. */
+const SHOWN_EVENTS = 20;
 
 /** What a writer tells of, for faults to be timed by. */
 export type Moment = "written" | "pending" | "sent" | "delivered" | "message" | "spawned";
@@ -24,6 +26,8 @@ export interface WriterOptions {
   readonly start: () => Child;
   /** Whether the client may have ended: it was killed. */
   readonly mayEnd: boolean;
+  /** Up to which number it may write now. */
+  readonly limit: () => number;
   readonly onChange: () => void;
 }
 
@@ -55,6 +59,7 @@ export class Writer {
   readonly #delivered = new Set<number>();
   readonly #numbers = new Map<string, number>();
   readonly #waiting = new Map<Moment, Set<() => void>>();
+  readonly #looks = new Set<() => void>();
   #partner: Writer | undefined;
 
   constructor(options: WriterOptions) {
@@ -98,7 +103,7 @@ export class Writer {
     this.#child.kill("SIGKILL");
   }
 
-  /** Starts the client, and resolves when both see each other and have met. */
+  /** Starts the client, and resolves when it sees the other one. */
   async meet(partner: Writer): Promise<void> {
     this.#partner = partner;
     const child = this.#spawn();
@@ -107,19 +112,27 @@ export class Writer {
 
   /** Writes everything, and resolves when everything is delivered; the client still runs then. */
   async write(pauseBeforeStart: () => number): Promise<void> {
-    while (true) {
+    while (!this.isDone) {
+      const over = new AbortController();
+      const running = this.#run(over.signal);
       try {
-        await this.#run();
-        return;
+        await Promise.race([this.#listen(), running]);
       } catch (error) {
         if (!this.#isKilled) throw error;
+        over.abort();
+        await running.catch(() => {});
+        await this.#child!.exited();
+        this.#takeEvents(); // what it said before its end holds
+        await this.#child![Symbol.asyncDispose]();
+        await sleep(pauseBeforeStart());
+        this.#spawn();
       }
-      await this.#child!.exited();
-      this.#takeEvents(); // what it said before its end holds
-      await this.#child![Symbol.asyncDispose]();
-      await sleep(pauseBeforeStart());
-      this.#spawn();
     }
+  }
+
+  /** Something may be possible now that was not before. */
+  wake(): void {
+    for (const look of [...this.#looks]) look();
   }
 
   /** Ends the client in the ordinary way. */
@@ -135,10 +148,12 @@ export class Writer {
     for (let number = 1; number <= this.#accepted && missing.length < 5; number++) {
       if (!this.#delivered.has(number)) missing.push(number);
     }
-    return `${this.nickname}: ${this.#accepted} accepted, ${this.#delivered.size} delivered` +
-      `${missing.length > 0 ? ` (first not: ${missing})` : ""}, ${this.heard.length} heard, ` +
-      `${this.kills} kills\n` +
-      (this.#child?.report() ?? "");
+    const events = (this.#child?.events ?? []).slice(-SHOWN_EVENTS)
+      .map((event) => JSON.stringify(event).slice(0, 200));
+    return `${this.nickname}: ${this.#written} written, ${this.#accepted} accepted, ` +
+      `${this.#delivered.size} delivered${missing.length > 0 ? ` (first not: ${missing})` : ""}, ` +
+      `${this.heard.length} heard, ${this.kills} kills; the last events:\n${events.join("\n")}\n` +
+      `${this.complaints.slice(-10).join("\n")}\n${this.#child?.stderr.slice(-2000) ?? ""}`;
   }
 
   #spawn(): Child {
@@ -151,12 +166,12 @@ export class Writer {
   }
 
   /** One run of the client, until everything is delivered; rejects where it ends before. */
-  async #run(): Promise<void> {
+  async #run(over: AbortSignal): Promise<void> {
     const { random, count } = this.#options;
-    await this.#until("ready", () => this.#child!.events[0]?.event === "ready");
-    await this.#reconcile();
+    await this.#until(over, () => this.#child!.events[0]?.event === "ready");
+    await this.#reconcile(over);
     while (this.#written < count) {
-      await this.#until("room to write", () => this.#hasRoom());
+      await this.#until(over, () => this.#hasRoom());
       let lines = "";
       for (let left = random.between(1, 40); left > 0 && this.#hasRoom(); left--) {
         const number = ++this.#written;
@@ -168,26 +183,28 @@ export class Writer {
       this.#tell("written");
       this.#options.onChange();
       if (random.chance(0.3)) {
-        await this.#until("acceptance", () => this.#accepted >= this.#written);
+        await this.#until(over, () => this.#accepted >= this.#written);
       } else if (random.chance(0.5)) await sleep(random.between(0, 15));
+      over.throwIfAborted();
     }
-    await this.#until("the last deliveries", () => this.isDone);
+    await this.#until(over, () => this.isDone);
   }
 
   #hasRoom(): boolean {
     return this.#written < this.#options.count &&
       this.#written - this.#accepted < MAX_UNANSWERED &&
       this.#written - this.#delivered.size < MAX_UNDELIVERED &&
-      this.#written - (this.#partner?.acceptedCount ?? 0) < MAX_AHEAD;
+      this.#written - (this.#partner?.acceptedCount ?? 0) < MAX_AHEAD &&
+      this.#written < this.#options.limit();
   }
 
   /** Finds out what is stored: what was confirmed must be, of the rest the first ones may be. */
-  async #reconcile(): Promise<void> {
-    const { nickname, peer } = this.#options;
+  async #reconcile(over: AbortSignal): Promise<void> {
+    const { nickname } = this.#options;
     const ref = `history ${this.runs}`;
-    await this.#child!.send({ command: "history", peer, count: HISTORY_COUNT, ref });
+    await this.#child!.send({ command: "history", count: HISTORY_COUNT, ref });
     const answer = await this.#until(
-      "the history",
+      over,
       () => this.#child!.events.find((event) => event.ref === ref),
     );
     if (!Array.isArray(answer.messages)) {
@@ -279,16 +296,32 @@ export class Writer {
     for (const resolve of waiting ?? []) resolve();
   }
 
-  /** Waits while taking what the client says; as long as it says anything, at least. */
-  async #until<T>(what: string, condition: () => T | undefined | false): Promise<T> {
+  /** Takes what the client says until it ends, or has said nothing for too long. */
+  async #listen(): Promise<never> {
     const child = this.#child!;
     while (true) {
+      await child.waitUntil("anything", () => child.events.length > this.#taken || undefined);
       this.#takeEvents();
-      const value = condition();
-      if (value !== undefined && value !== false) return value;
-      const { length } = child.events;
-      await child.waitUntil(what, () => child.events.length > length ? true : undefined);
+      this.wake();
     }
+  }
+
+  /** Waits for something that the client says, or that others do. */
+  #until<T>(over: AbortSignal, condition: () => T | undefined | false): Promise<T> {
+    return new Promise((resolve, reject) => {
+      over.addEventListener("abort", () => {
+        this.#looks.delete(look);
+        reject(over.reason);
+      }, { once: true });
+      const look = () => {
+        const value = condition();
+        if (value === undefined || value === false) return;
+        this.#looks.delete(look);
+        resolve(value);
+      };
+      this.#looks.add(look);
+      look();
+    });
   }
 
   #fault(what: string): Error {
