@@ -57,6 +57,8 @@ export class Writer {
   /** All up to here were written to the client in this run. */
   #written = 0;
   readonly #delivered = new Set<number>();
+  /** Those of which an event has said so; a history may be ahead of the events. */
+  readonly #toldDelivered = new Set<number>();
   readonly #numbers = new Map<string, number>();
   readonly #waiting = new Map<Moment, Set<() => void>>();
   readonly #looks = new Set<() => void>();
@@ -284,10 +286,12 @@ export class Writer {
       this.#accepted = number;
       this.#numbers.set(id, number);
     }
-    if (this.#delivered.has(number)) {
+    if (this.#toldDelivered.has(number)) {
       throw this.#fault(`told that ${number} is ${event} after it was delivered`);
     }
-    if (event === "delivered") this.#delivered.add(number);
+    if (event !== "delivered") return;
+    this.#toldDelivered.add(number);
+    this.#delivered.add(number);
   }
 
   #tell(moment: Moment): void {
