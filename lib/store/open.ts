@@ -15,7 +15,7 @@ export interface OpenOptions {
 }
 
 /** Only one-shot commands that read are ever beside the client, and they hold it up for moments. */
-const BUSY_TIMEOUT_MS = 500;
+export const BUSY_TIMEOUT_MS = 500;
 /** Pages of 4 KiB in memory, in KiB. */
 const CACHE_KIB = 8 * 1024;
 /** The WAL is cut to this when it is used anew, in bytes. */

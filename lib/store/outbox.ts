@@ -22,6 +22,8 @@ import type { WriteQueue } from "./write_queue.ts";
 export const MAX_PAGE = 1_000;
 /** Bytes of text that one call of {@linkcode Outbox.pending} reads, unless told otherwise. */
 const PENDING_BYTES = 2 ** 20;
+/** Messages that one call of {@linkcode Outbox.expire} gives up; each may have 64 KiB. */
+export const EXPIRE_PAGE = 200;
 /** Longest reason that is kept, in UTF-16 units. */
 const MAX_REASON = 500;
 
@@ -160,7 +162,7 @@ export class Outbox {
    *
    * @param before Milliseconds since the Unix epoch.
    * @param reason A line of text for the user.
-   * @returns The messages, at most {@linkcode MAX_PAGE}: call again until there are none.
+   * @returns The messages, at most {@linkcode EXPIRE_PAGE}: call again until there are none.
    */
   expire(before: number, reason = "expired"): Promise<StoredMessage[]> {
     const { database, keys, queue } = this.parts;
@@ -168,7 +170,7 @@ export class Outbox {
       const rows = database.all(
         `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("outbox")}
          WHERE m.state IN (1, 4) AND m.state = 1 AND m.key <= ? AND m.stored_at < ?
-         ORDER BY m.key LIMIT ${MAX_PAGE}`,
+         ORDER BY m.key LIMIT ${EXPIRE_PAGE}`,
         keys.boundBefore(before),
         before,
       );
@@ -176,7 +178,7 @@ export class Outbox {
         this.#settle(message.id!, STATE.failed, reason, "AND state = 1");
         return { ...message, state: "failed", reason };
       });
-    }, MAX_PAGE);
+    }, EXPIRE_PAGE);
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { ContactName, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
+import { BUSY_TIMEOUT_MS } from "./open.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
 import { storeProblem } from "./store_error.ts";
 import type { WriteQueue } from "./write_queue.ts";
@@ -126,7 +127,7 @@ export class Retention {
    */
   async checkpoint(signal?: AbortSignal): Promise<void> {
     const { database, clock } = this.parts;
-    for (let tries = 1; database.pragma("wal_checkpoint(TRUNCATE)") !== 0; tries++) {
+    for (let tries = 1; !this.#emptyWal(); tries++) {
       if (tries === CHECKPOINT_TRIES) {
         const why = "another process reads it";
         throw storeProblem("busy", "empty the write-ahead log", database.path, why);
@@ -135,25 +136,41 @@ export class Retention {
     }
   }
 
+  /** @returns Whether nobody was in the way; does not wait for them, as that would block us all. */
+  #emptyWal(): boolean {
+    const { database } = this.parts;
+    database.pragma("busy_timeout = 0");
+    try {
+      return database.pragma("wal_checkpoint(TRUNCATE)") === 0;
+    } finally {
+      database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    }
+  }
+
   async #clearAll(last: number, signal?: AbortSignal): Promise<number> {
     const { database, index, keys, queue } = this.parts;
+    const resume = index.pause();
     let count = 0;
-    for (let after = 0;;) {
-      signal?.throwIfAborted();
-      const step = await queue.add(() => {
-        const found = this.#keptKeys(after, last, BULK_ROWS);
-        this.#drop(found);
-        return found;
-      }, BULK_ROWS);
-      if (step.length === 0) break;
-      count += step.length;
-      after = step.at(-1)!;
+    try {
+      for (let after = 0;;) {
+        signal?.throwIfAborted();
+        const step = await queue.add(() => {
+          const found = this.#keptKeys(after, last, BULK_ROWS);
+          this.#drop(found);
+          return found;
+        }, BULK_ROWS);
+        if (step.length === 0) break;
+        count += step.length;
+        after = step.at(-1)!;
+      }
+      await queue.add(() => {
+        index.empty(last);
+        keys.trim();
+        database.run("DELETE FROM meta WHERE name = 'clearing_to'");
+      }, ALONE);
+    } finally {
+      resume();
     }
-    await queue.add(() => {
-      index.empty(last);
-      keys.trim();
-      database.run("DELETE FROM meta WHERE name = 'clearing_to'");
-    }, ALONE);
     return count;
   }
 

@@ -59,7 +59,8 @@ let stored = 0;
 {
   await using store = await open();
   let count = 0;
-  for (let before: number | undefined;;) {
+  let before: number | undefined;
+  while (true) {
     const page = store.history({ count: 1_000, before });
     count += page.length;
     if (page.length === 0) break;

@@ -46,7 +46,8 @@ Deno.test("store holds all that it confirmed when the power is cut at any moment
     {
       await using again = await copy.open();
       const found = new Map<string, string | undefined>();
-      for (let before: number | undefined;;) {
+      let before: number | undefined;
+      while (true) {
         const page = again.history({ count: 1_000, before });
         for (const { content, state } of page) found.set(content, state);
         if (page.length === 0) break;

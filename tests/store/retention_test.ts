@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { parseSearch } from "../../lib/store/search_query.ts";
 import { bob, carol, contents, StoreFixture } from "./fixtures.ts";
 
@@ -72,6 +73,22 @@ Deno.test("clearing leaves what is pending to be delivered, out of sight", async
   assert.equal(store.outbox.list("pending").length, 1);
   await store.outbox.delivered(bob, [message.id]);
   assert.equal(store.outbox.find(message.id), undefined);
+  await store.clear();
+  assert.equal(await traces(fixture, "xylophone"), 0);
+});
+
+Deno.test("clearing waits for a reader, and says when one stays", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  await store.inbox.receive(fixture.incoming("Xylophone"));
+  const reader = new DatabaseSync(fixture.path, { readOnly: true });
+  reader.exec("BEGIN; SELECT * FROM message");
+  const cleared = assert.rejects(store.clear(), { name: "StoreError", kind: "busy" });
+  while (fixture.clock.waiting === 0 || store.history({ count: 1 }).length > 0) await store.probe();
+  await fixture.clock.advance(60_000);
+  await cleared;
+  assert.deepEqual(store.history({ count: 1 }), []);
+  reader.close();
   await store.clear();
   assert.equal(await traces(fixture, "xylophone"), 0);
 });

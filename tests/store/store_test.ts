@@ -155,3 +155,39 @@ Deno.test("store without a history keeps ids, and what is to be delivered until 
   await store.outbox.cancel(out[2].id);
   for (const { id } of out) assert.equal(store.outbox.find(id), undefined);
 });
+
+Deno.test("store gives others their turn between many writes", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  let written = 0;
+  const counts: number[] = [];
+  const writes = Array.from(
+    { length: 5_000 },
+    (_, at) => store.inbox.receive(fixture.incoming(`${at}`)).then(() => written++),
+  );
+  while (written < 5_000) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (counts.at(-1) !== written) counts.push(written);
+  }
+  await Promise.all(writes);
+  assert.deepEqual(counts.filter((count) => count > 0), [2_000, 4_000, 5_000]);
+  const large = "x".repeat(1_000_000);
+  let seen = 0;
+  const slow = Array.from(
+    { length: 4 },
+    () => store.inbox.receive(fixture.incoming(large)).then(() => seen++),
+  );
+  await slow[0];
+  assert.ok(seen < 4, "4 MB went into one transaction with all their possible bytes");
+  await Promise.all(slow);
+});
+
+Deno.test("store without a history never writes what was received", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open({ keepHistory: false });
+  await store.inbox.receive(fixture.incoming("Xylophonequartet"));
+  for await (const { name } of Deno.readDir(fixture.directory)) {
+    const bytes = await Deno.readFile(`${fixture.directory}/${name}`);
+    assert.equal(new TextDecoder("latin1").decode(bytes).includes("Xylophone"), false, name);
+  }
+});
