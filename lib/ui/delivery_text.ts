@@ -12,6 +12,9 @@ export type Delivery = NodeEvent & { readonly type: "delivery" };
 /** The reason that the outbox gives for messages that the user took back. */
 const CANCELLED = "cancelled";
 
+/** What an error says that stands for itself. */
+const REPEATED = /^Cannot send to "(?:[^"\\]|\\.)*": /;
+
 /** Characters of a message by which it is recognised. */
 const EXCERPT = 40;
 
@@ -51,7 +54,9 @@ export function finalText(final: FinalText, style: Style): string {
   if (state === "failed") {
     if (isCancelled(final)) return style.dim(`✗ cancelled: ${excerpt(content)} to ${name}`);
     const which = isLate ? `${excerpt(content)} to ${name}` : `to ${name}`;
-    return style.warning(`✗ not delivered ${which}: ${printable(reason ?? "it failed")}`);
+    return style.warning(
+      `✗ not delivered ${which}: ${printable(reason?.replace(REPEATED, "") ?? "it failed")}`,
+    );
   }
   return style.dim(
     state === "delivered"

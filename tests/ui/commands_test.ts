@@ -33,6 +33,27 @@ const UNDERSTOOD: [line: string, command: Command][] = [
   ['/send "a \\"b\\" \\\\c" hi', send('a "b" \\c', "hi")],
   ['/send a"b hi', send('a"b', "hi")],
   ["/send a\\b hi", send("a\\b", "hi")],
+  ["/history", { kind: "history", count: 20 }],
+  ["/history 5", { kind: "history", count: 5 }],
+  ["/history bob", { kind: "history", peer: "bob", count: 20 }],
+  ["/history bob 1000", { kind: "history", peer: "bob", count: 1000 }],
+  ['/history "bob smith" 3', { kind: "history", peer: "bob smith", count: 3 }],
+  ['/history "7"', { kind: "history", peer: "7", count: 20 }],
+  ["/history 7 8", { kind: "history", peer: "7", count: 8 }],
+  ['/history "clear"', { kind: "history", peer: "clear", count: 20 }],
+  ['/history "clear" 3', { kind: "history", peer: "clear", count: 3 }],
+  ["/history clear", { kind: "clear_history", confirmed: false }],
+  ["/history clear yes", { kind: "clear_history", confirmed: true }],
+  ["/history clear bob", { kind: "clear_history", peer: "bob", confirmed: false }],
+  ["/history clear bob yes", { kind: "clear_history", peer: "bob", confirmed: true }],
+  ["/history clear clear yes", { kind: "clear_history", peer: "clear", confirmed: true }],
+  ['/history clear "clear"', { kind: "clear_history", peer: "clear", confirmed: false }],
+  ['/history clear "yes"', { kind: "clear_history", peer: "yes", confirmed: false }],
+  ['/history clear "yes" yes', { kind: "clear_history", peer: "yes", confirmed: true }],
+  ["/search half past", { kind: "search", query: "half past" }],
+  ['/search "at 8" from:bob', { kind: "search", query: '"at 8" from:bob' }],
+  ["/outbox", { kind: "outbox" }],
+  ["/outbox cancel b418d188", { kind: "cancel", messageId: "b418d188" }],
   ["/whoami", { kind: "whoami" }],
   ["/verify bob", { kind: "verify", peer: "bob", confirmed: false }],
   ["/verify bob ok", { kind: "verify", peer: "bob", confirmed: true }],
@@ -63,6 +84,16 @@ const MISTAKES: [line: string, message: RegExp][] = [
   ["/forget", /^Usage: \/forget <nickname>$/],
   ["/block", /^Usage: \/block <nickname>$/],
   ["/unblock bob now", /^Usage: \/unblock <nickname>$/],
+  ["/history bob 0", /^Usage: \/history \[nickname\] \[count\], with a count of 1 to 1000, or /],
+  ["/history 0", /^Usage: \/history/],
+  ["/history bob 1001", /^Usage: \/history/],
+  ["/history bob smith", /^Usage: \/history/],
+  ["/history clear bob smith", /^Usage: \/history clear \[nickname\] \[yes\]/],
+  ["/history clear bob yes!", /^Usage: \/history clear/],
+  ["/search", /^Usage: \/search <words>/],
+  ["/outbox b418d188", /^Usage: \/outbox, or \/outbox cancel <id>$/],
+  ["/outbox cancel", /^Usage: \/outbox/],
+  ["/outbox cancel a b", /^Usage: \/outbox/],
   ["/vreify bob", /^Unknown command \/vreify; did you mean \/verify\? \/help/],
   ["/frobnicate", /^Unknown command \/frobnicate; \/help lists the commands$/],
   ["/sned bob hi", /^Unknown command \/sned; did you mean \/send\? \/help/],
@@ -109,6 +140,8 @@ Deno.test("no line makes the parser throw or take long", () => {
     unicode(40),
     fc.array(parts, { maxLength: 30 }).map((some) => some.join("")),
     fc.array(parts, { maxLength: 30 }).map((some) => `/send ${some.join("")}`),
+    fc.array(parts, { maxLength: 30 }).map((some) => `/history ${some.join("")}`),
+    fc.array(parts, { maxLength: 30 }).map((some) => `/outbox ${some.join("")}`),
   );
   fc.assert(
     fc.property(lines, (line) => {
@@ -136,6 +169,11 @@ Deno.test("every nickname and label can be typed as it is quoted", () => {
     fc.property(nickname, content, (to, text) => {
       for (const target of [to, `${to}~aaaa`]) {
         assert.deepEqual(parseCommand(`/send ${quoteTarget(target)} ${text}`), send(target, text));
+        assert.deepEqual(parseCommand(`/history clear ${quoteTarget(target)} yes`), {
+          kind: "clear_history",
+          peer: target,
+          confirmed: true,
+        });
       }
     }),
     { numRuns: 1000 },

@@ -1,4 +1,9 @@
+import { silentLog } from "../../lib/base/log.ts";
+import type { Node } from "../../lib/node.ts";
+import { Store } from "../../lib/store/store.ts";
 import { Output } from "../../lib/ui/output.ts";
+import type { World } from "../node/fixtures.ts";
+import type { SecureWorld } from "../node/secure_world.ts";
 import { settle } from "../support/fake_clock.ts";
 
 const encoder = new TextEncoder();
@@ -82,4 +87,31 @@ export async function until(condition: () => boolean, what: string): Promise<voi
     else await new Promise((resolve) => setTimeout(resolve, 2));
   }
   throw new Error(`Waited in vain for ${what}`);
+}
+
+/** Starts a node that keeps what is said in memory, as the interfaces need it. */
+export async function startKeeping(
+  world: World,
+  nickname: string,
+  { queuePlain = false, ...options }:
+    & Parameters<World["start"]>[1]
+    & { queuePlain?: boolean } = {},
+): Promise<Node> {
+  const store = await Store.open({ path: undefined, clock: world.clock, log: silentLog });
+  const days = { keepDays: Infinity, maxMegabytes: Infinity, expireDays: Infinity };
+  const history = { store, queuePlain, ...days };
+  const node = await world.start(nickname, { ...options, history });
+  const dispose = node[Symbol.asyncDispose].bind(node);
+  node[Symbol.asyncDispose] = async () => {
+    await dispose();
+    await store[Symbol.asyncDispose]();
+  };
+  return node;
+}
+
+/** The same with an identity; ended with the others of `secure`. */
+export async function startSecure(secure: SecureWorld, nickname: string): Promise<Node> {
+  const { history } = await secure.profile();
+  const options = { log: silentLog, history };
+  return await secure.start(nickname, options);
 }

@@ -8,7 +8,7 @@ import { PlainInterface } from "../../lib/ui/plain.ts";
 import { Listening, World } from "../node/fixtures.ts";
 import { SecureWorld } from "../node/secure_world.ts";
 import { settle } from "../support/fake_clock.ts";
-import { Keyboard, Paper, until } from "./driven.ts";
+import { Keyboard, Paper, startKeeping, startSecure, until } from "./driven.ts";
 
 type Line = Record<string, unknown>;
 
@@ -40,7 +40,7 @@ function driveByJson(secure: SecureWorld, node: Node) {
       const isAnswer = (line: Line) =>
         isText
           ? ["done", "whoami", "safety_number", "error"].includes(String(line.event))
-          : line.ref === ref;
+          : line.ref === ref && !["pending", "sent"].includes(String(line.event));
       await until(
         () => lines().slice(before).some(isAnswer),
         `an answer to ${JSON.stringify(command)}`,
@@ -59,7 +59,7 @@ const ID = /^([A-Z2-7]{7}-){7}[A-Z2-7]{7}$/;
 
 Deno.test("a program learns ids, compares safety numbers and records what it thinks of a peer", async () => {
   await using secure = new SecureWorld();
-  const alice = await secure.start("alice");
+  const alice = await startSecure(secure, "alice");
   const bob = new Listening(await secure.start("bob"));
   const { answer, events, end } = driveByJson(secure, alice);
   const id = bob.node.id!;
@@ -81,7 +81,7 @@ Deno.test("a program learns ids, compares safety numbers and records what it thi
   const early = await answer({ command: "verify", peer: "bob" });
   assert.match(String(early.message), /^Cannot verify "bob": its safety number was not shown yet/);
 
-  assert.equal((await answer({ command: "send", to: "bob", content: "hi" })).event, "sent");
+  assert.equal((await answer({ command: "send", to: "bob", content: "hi" })).event, "delivered");
   assert.deepEqual(events("identity"), [
     { event: "identity", change: "new", nickname: "bob", id },
   ]);
@@ -102,7 +102,7 @@ Deno.test("a program learns ids, compares safety numbers and records what it thi
 
   await bob.node.send("alice", "hello");
   await until(() => events("message").length === 1, "the message");
-  const [{ address: _, timestamp: __, ...message }] = events("message");
+  const [{ address: _, timestamp: __, message_id: ___, ...message }] = events("message");
   assert.deepEqual(message, {
     event: "message",
     from: "bob",
@@ -127,7 +127,7 @@ Deno.test("a program learns ids, compares safety numbers and records what it thi
 
 Deno.test("slash commands about identities are answered by objects, too", async () => {
   await using secure = new SecureWorld();
-  const alice = await secure.start("alice");
+  const alice = await startSecure(secure, "alice");
   const bob = await secure.start("bob");
   const { answer, end } = driveByJson(secure, alice);
   await answer({ command: "send", to: "bob", content: "hi" });
@@ -143,7 +143,7 @@ Deno.test("slash commands about identities are answered by objects, too", async 
 
 Deno.test("a nickname with another id gets nothing until the program trusts it", async () => {
   await using secure = new SecureWorld();
-  const alice = await secure.start("alice");
+  const alice = await startSecure(secure, "alice");
   const bob = await secure.start("bob");
   const { answer, events, end } = driveByJson(secure, alice);
   await answer({ command: "send", to: "bob", content: "hi" });
@@ -169,13 +169,13 @@ Deno.test("a nickname with another id gets nothing until the program trusts it",
     peer: "bob",
     id: other.id,
   });
-  assert.equal((await answer({ command: "send", to: "bob", content: "you" })).event, "sent");
+  assert.equal((await answer({ command: "send", to: "bob", content: "you" })).event, "delivered");
   await end();
 });
 
 Deno.test("a command about a peer is answered although the input has ended behind it", async () => {
   await using secure = new SecureWorld();
-  const alice = await secure.start("alice");
+  const alice = await startSecure(secure, "alice");
   const bob = await secure.start("bob");
   const { keyboard, running, events } = driveByJson(secure, alice);
   keyboard.type(`{"command":"safety_number","peer":"${bob.id}"}\n{"command":"quit"}\n`);
@@ -185,7 +185,7 @@ Deno.test("a command about a peer is answered although the input has ended behin
 
 Deno.test("commands about peers are run, and answered, in the order of the input", async () => {
   await using secure = new SecureWorld();
-  const alice = await secure.start("alice");
+  const alice = await startSecure(secure, "alice");
   const bob = await secure.start("bob");
   const { keyboard, running, answer, lines } = driveByJson(secure, alice);
   await answer({ command: "send", to: "bob", content: "hi" });
@@ -204,7 +204,7 @@ Deno.test("commands about peers are run, and answered, in the order of the input
 
 Deno.test("people get the answers as text", async () => {
   await using secure = new SecureWorld();
-  const alice = await secure.start("alice");
+  const alice = await startSecure(secure, "alice");
   const bob = await secure.start("bob smith");
   const keyboard = new Keyboard();
   const paper = new Paper();
@@ -231,7 +231,7 @@ Deno.test("people get the answers as text", async () => {
   );
   const { id } = bob;
   await said("/whoami", new RegExp(`^You are alice\\. Your id:\\n  ${alice.id}\\n`, "m"));
-  await said('/send "bob smith" hi', /^\* sent to bob smith$/m);
+  await said('/send "bob smith" hi', /^✓ delivered to "bob smith"$/m);
   assert.match(paper.text, new RegExp(`^\\* bob smith is new to you: ${id}; `, "m"));
   const number = await said('/verify "bob smith"', /type \/verify "bob smith" ok\n/);
   assert.match(number, new RegExp(`Safety number of you and bob smith \\(${id}\\):`));
@@ -254,7 +254,7 @@ Deno.test("people get the answers as text", async () => {
 
 Deno.test("during a warning it is said whose safety number is which, and how to go on", async () => {
   await using secure = new SecureWorld();
-  const alice = await secure.start("alice");
+  const alice = await startSecure(secure, "alice");
   const bob = await secure.start("bob");
   const { answer, end } = driveByJson(secure, alice);
   const text = async (line: string) => {
@@ -303,7 +303,7 @@ Deno.test("during a warning it is said whose safety number is which, and how to 
 
 Deno.test("a mistyped id is told with the group that is wrong, in every command", async () => {
   await using secure = new SecureWorld();
-  const alice = await secure.start("alice");
+  const alice = await startSecure(secure, "alice");
   const bob = await secure.start("bob");
   const { answer, end } = driveByJson(secure, alice);
   const mistyped = bob.id!.replace(/.$/, (last) => last === "A" ? "B" : "A");
@@ -318,7 +318,7 @@ Deno.test("a mistyped id is told with the group that is wrong, in every command"
     const { message } = await answer(line.replace("ID", mistyped));
     assert.match(String(message), /group 7 or 8 is mistyped/, line);
   }
-  assert.equal((await answer({ command: "send", to: bob.id, content: "hi" })).event, "sent");
+  assert.equal((await answer({ command: "send", to: bob.id, content: "hi" })).event, "delivered");
   const own = await answer({ command: "block", peer: alice.id });
   assert.match(String(own.message), /that is your own id/);
   await end();
@@ -326,7 +326,7 @@ Deno.test("a mistyped id is told with the group that is wrong, in every command"
 
 Deno.test("without an identity the commands say so", async () => {
   const world = new World();
-  const node = await world.start("alice");
+  const node = await startKeeping(world, "alice");
   const bob = await world.start("bob");
   await world.clock.advance(6000);
   const keyboard = new Keyboard();

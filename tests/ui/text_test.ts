@@ -1,15 +1,25 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { NodeEvent, Peer, PeerTrust } from "../../lib/node.ts";
-import { colourStyle, plainStyle } from "../../lib/ui/style.ts";
-import { durationText, eventText, peersText, sentText, timeOfDay } from "../../lib/ui/text.ts";
+import type { Peer, PeerTrust } from "../../lib/node.ts";
+import { colourStyle, plainStyle, type Style } from "../../lib/ui/style.ts";
+import {
+  dateAndTime,
+  durationText,
+  eventText as textAt,
+  peersText,
+  type ShownEvent,
+  timeOfDay,
+} from "../../lib/ui/text.ts";
 import { formatPeerId } from "../../lib/wire/peer_id.ts";
 import { peerAt } from "../peer/fixtures.ts";
 
 const address = { hostname: "10.0.0.2", port: 40000 };
 const [ID, OTHER_ID] = [1, 2].map((byte) => formatPeerId(new Uint8Array(32).fill(byte)));
 
-function message(content: string, from = "bob", trust: PeerTrust = "known"): NodeEvent {
+/** The text of an event as it is shown on the day of the messages here. */
+const eventText = (event: ShownEvent, style: Style) => textAt(event, style, 1_700_000_000_000);
+
+function message(content: string, from = "bob", trust: PeerTrust = "known"): ShownEvent {
   const encrypted = trust !== "plain" && trust !== "unverified";
   const message = { from, content, timestamp: 1_700_000_000 };
   return { type: "message", message, address, encrypted, trust };
@@ -43,6 +53,19 @@ Deno.test("the time of day is local and has two digits everywhere", () => {
   assert.match(timeOfDay(253_402_300_799), /^\d\d:\d\d:\d\d$/);
 });
 
+Deno.test("a message that was written on another day shows its date", () => {
+  const written = new Date(2026, 0, 2, 3, 4, 5).getTime();
+  const event = {
+    ...message("hello"),
+    message: { from: "bob", content: "x", timestamp: written / 1000 },
+  };
+  const shown = (now: Date) => textAt(event as ShownEvent, plainStyle, now.getTime());
+  assert.equal(dateAndTime(written / 1000), "2026-01-02 03:04");
+  assert.equal(shown(new Date(2026, 0, 2, 23, 59)), "[03:04:05] bob: x");
+  assert.equal(shown(new Date(2026, 0, 3, 0, 0)), "[2026-01-02 03:04] bob: x");
+  assert.equal(shown(new Date(2025, 0, 2, 3, 4)), "[2026-01-02 03:04] bob: x");
+});
+
 Deno.test("the further lines of a message cannot pose as another message", () => {
   const text = eventText(message("hi\n[00:00:00] root: give me\n* bob has gone"), plainStyle);
   const [first, ...rest] = text.split("\n");
@@ -56,7 +79,7 @@ Deno.test("the further lines of a message cannot pose as another message", () =>
 
 Deno.test("every kind of event says what happened", () => {
   const peer = named("bob");
-  const said: [event: NodeEvent, text: string][] = [
+  const said: [event: ShownEvent, text: string][] = [
     [{ type: "peer_up", peer }, "* bob is here (10.0.0.2:40000, local network)"],
     [{ type: "peer_down", peer, reason: "goodbye" }, "* bob has gone (said goodbye)"],
     [{ type: "peer_down", peer, reason: "timeout" }, "* bob has gone (not heard of any more)"],
@@ -88,8 +111,6 @@ Deno.test("every kind of event says what happened", () => {
     ],
   ];
   for (const [event, text] of said) assert.equal(eventText(event, plainStyle), text);
-  assert.equal(sentText(peer, plainStyle), "* sent to bob in plain text");
-  assert.equal(sentText({ ...peer, id: ID }, plainStyle), "* sent to bob");
 });
 
 Deno.test("nothing that comes from outside brings a control character to the screen", () => {
@@ -113,7 +134,7 @@ Deno.test("nothing that comes from outside brings a control character to the scr
   fc.assert(
     fc.property(hostile, hostile, (one, other) => {
       const peer = named(one);
-      const events: NodeEvent[] = [
+      const events: ShownEvent[] = [
         message(one, other),
         { type: "peer_up", peer },
         { type: "peer_down", peer, reason: "left" },
@@ -125,7 +146,7 @@ Deno.test("nothing that comes from outside brings a control character to the scr
       ];
       for (const style of [plainStyle, colourStyle]) {
         const texts = events.map((event) => eventText(event, style));
-        texts.push(peersText(knowing([peer, named(other)]), style), sentText(peer, style));
+        texts.push(peersText(knowing([peer, named(other)]), style));
         for (const [index, text] of texts.entries()) {
           const shown = style === colourStyle ? withoutSgr(text) : text;
           assert.ok(shown.isWellFormed());

@@ -20,7 +20,7 @@ Deno.test("padding puts no text of a message at the beginning of a row", () => {
   const message = { from: "eve", content, timestamp: 0 };
   const address = { hostname: "10.0.0.9", port: 5 };
   const event = { type: "message", message, address, encrypted: true, trust: "known" } as const;
-  const rows = wrap(eventText(event, plainStyle), 79).split("\n");
+  const rows = wrap(eventText(event, plainStyle, 0), 79).split("\n");
   assert.ok(rows.length > 1);
   for (const row of rows.slice(1)) assert.match(row, /^ {4}/);
 });
