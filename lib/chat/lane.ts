@@ -95,6 +95,8 @@ export class Lane {
    */
   add(message: Outgoing): boolean {
     if (this.#closed) return false;
+    // One transaction may have stored it with others, behind which it was read already.
+    if (message.key <= this.#handedOver) return true;
     if (!this.#hasMore && this.#hasRoom() && this.#options.carrier.isOpen()) {
       this.#handOver(message);
       return true;

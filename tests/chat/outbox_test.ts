@@ -22,6 +22,20 @@ Deno.test("outbox hands a message over once it is stored, and marks it delivered
   assert.deepEqual(world.story.slice(-2), ["hi: sent", "hi: delivered"]);
 });
 
+Deno.test("outbox hands messages over once that were stored together", async () => {
+  await using world = await OutboxWorld.open();
+  world.carrier("bob").open_ = true;
+  await Promise.all(["one", "two", "three"].map((text) => world.send(bob, text)));
+  assert.deepEqual(world.carrier("bob").contents, ["one", "two", "three"]);
+  world.carrier("bob").takeAll();
+  await turns();
+  assert.deepEqual(world.story.filter((line) => line.endsWith("delivered")), [
+    "one: delivered",
+    "two: delivered",
+    "three: delivered",
+  ]);
+});
+
 Deno.test("outbox hands nothing over that could not be stored", async () => {
   await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
