@@ -62,7 +62,9 @@ export class Inbox implements Disposable {
     if (this.#failures >= MAX_UNSTORED || this.#failedLength >= MAX_UNSTORED_LENGTH) return false;
     const entry: Entry = { message, show, taken, state: "storing", isShown: false };
     this.#entries.add(entry);
-    void this.#store(entry);
+    // What waits for the disk has come before, and is to be kept before.
+    if (this.#failures > 0) this.#await(entry);
+    else void this.#store(entry);
     return true;
   }
 
@@ -87,14 +89,19 @@ export class Inbox implements Disposable {
 
   #onFailure(entry: Entry, reason: string): void {
     if (this.#closed) return;
-    entry.state = "failed";
-    this.#failures++;
     if (!this.#isTold) {
       this.#isTold = true;
       this.#options.onProblem(
         `${reason}. New messages are shown, but neither kept nor confirmed until that works again`,
       );
     }
+    this.#await(entry);
+  }
+
+  /** Shows an entry, and stores it the next time. */
+  #await(entry: Entry): void {
+    entry.state = "failed";
+    this.#failures++;
     this.#failedLength += entry.message.content.length;
     this.#show(entry);
     this.#cancelRetry ??= this.#options.clock.after(STORE_RETRY_MS, () => this.#retry());

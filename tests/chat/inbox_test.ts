@@ -93,6 +93,23 @@ Deno.test("inbox acknowledges nothing before what came before it", async () => {
   assert.deepEqual(world.story.slice(-2), ["ack one", "ack two"]);
 });
 
+Deno.test("inbox stores nothing before what waits for the disk", async () => {
+  const world = new InboxWorld();
+  world.take("one");
+  world.commits[0].outcome.reject(new Error("The disk is full"));
+  await turns();
+  world.take("two");
+  await turns();
+  assert.equal(world.story.at(-1), "show two");
+  await world.clock.advance(5000);
+  assert.deepEqual(world.commits.map(({ content }) => content), ["one", "one", "two"]);
+  for (const { outcome } of world.commits) outcome.resolve({ kind: "new", key: 1 });
+  await turns();
+  assert.deepEqual(world.story.slice(-3), ["show two", "ack one", "ack two"]);
+  world.take("three");
+  assert.equal(world.commits.at(-1)?.content, "three");
+});
+
 Deno.test("inbox takes no more than a bounded number of messages that it cannot store", async () => {
   const world = new InboxWorld();
   for (let index = 0; index < 10_000; index++) {
