@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import { messageOf } from "../errors.ts";
 import type { ReceivedMessage } from "../store/message.ts";
 import type { Store } from "../store/store.ts";
+import type { DiskTrouble } from "./disk_trouble.ts";
 
 /** What could not be stored is tried again after this long, in milliseconds. */
 const STORE_RETRY_MS = 5000;
@@ -18,8 +19,8 @@ export interface InboxOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly store: InboxStore;
-  /** Storing has failed, or works again: for the user. */
-  readonly onProblem: (message: string) => void;
+  /** Told whether storing works. */
+  readonly trouble: DiskTrouble;
 }
 
 /** A message that is not yet acknowledged. */
@@ -42,8 +43,6 @@ export class Inbox implements Disposable {
   #failures = 0;
   #failedLength = 0;
   #cancelRetry: (() => void) | undefined;
-  /** Whether the user knows that storing fails. */
-  #isTold = false;
   #closed = false;
 
   constructor(options: InboxOptions) {
@@ -82,19 +81,14 @@ export class Inbox implements Disposable {
       return this.#onFailure(entry, messageOf(error));
     }
     entry.state = "stored";
-    this.#isTold = false;
+    this.#options.trouble.worked();
     if (isNew) this.#show(entry);
     this.#acknowledge();
   }
 
   #onFailure(entry: Entry, reason: string): void {
     if (this.#closed) return;
-    if (!this.#isTold) {
-      this.#isTold = true;
-      this.#options.onProblem(
-        `${reason}. New messages are shown, but neither kept nor confirmed until that works again`,
-      );
-    }
+    this.#options.trouble.failed(reason);
     this.#await(entry);
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { silentLog } from "../../lib/base/log.ts";
+import { DiskTrouble } from "../../lib/chat/disk_trouble.ts";
 import { Inbox } from "../../lib/chat/inbox.ts";
 import type { Reception } from "../../lib/store/inbox.ts";
 import type { ReceivedMessage } from "../../lib/store/message.ts";
@@ -24,7 +25,7 @@ class InboxWorld {
         return outcome.promise;
       },
     },
-    onProblem: (message) => this.story.push(`! ${message}`),
+    trouble: new DiskTrouble((message) => this.story.push(`! ${message}`)),
   });
 
   take(content: string): boolean {

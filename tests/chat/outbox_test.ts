@@ -182,18 +182,22 @@ Deno.test("outbox hands over what could not be cancelled", async () => {
   assert.deepEqual(world.carrier("bob").contents, ["one"]);
 });
 
-Deno.test("outbox records a delivery later when the disk is full", async () => {
+Deno.test("outbox records deliveries later when the disk is full, and logs that once", async () => {
   await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
-  await world.send(bob, "hi");
+  await world.send(bob, "one");
+  await world.send(bob, "two");
   world.store.failure = new Error("disk full");
   world.carrier("bob").takeAll();
   await turns();
-  assert.deepEqual(world.states, ["hi: pending"]);
+  assert.deepEqual(world.states, ["one: pending", "two: pending"]);
+  await world.clock.advance(5000);
+  await turns();
+  assert.equal(world.warnings.length, 1);
   world.store.failure = undefined;
   await world.clock.advance(5000);
   await turns();
-  assert.deepEqual(world.states, ["hi: delivered"]);
+  assert.deepEqual(world.states, ["one: delivered", "two: delivered"]);
 });
 
 Deno.test("outbox gives messages up after the time that is set, and says so", async () => {
