@@ -39,6 +39,26 @@ class SmallDisk implements Host {
   }
 }
 
+/** A host whose programs see a directory in another way: a shell script makes it so first. */
+class Mounted implements Host {
+  /** @param script Has the directory as `$0`. */
+  constructor(
+    private readonly host: NamespaceHost,
+    private readonly directory: string,
+    private readonly script: string,
+  ) {}
+
+  enter(command: string, args: readonly string[]): { command: string; args: string[] } {
+    const script = `${this.script} && exec "$@"`;
+    return this.host.enter("sh", ["-c", script, this.directory, command, ...args]);
+  }
+}
+
+const READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"';
+const FULL =
+  `cp -a "$0" "$0.copy" && mount -t tmpfs -o size=${DISK_BYTES},mode=0700 disk "$0" && ` +
+  'cp -a "$0.copy/." "$0" && rm -r "$0.copy" && ! cat /dev/zero >"$0/filler" 2>/dev/null';
+
 /** Two clients that have met and talked; bob's profile is on a small disk. */
 async function withTwo(
   body: (parts: { alice: Child; bob: Child; disk: SmallDisk }) => Promise<void>,
@@ -151,11 +171,12 @@ namespaceSessionTest(
 );
 
 /** Starts a client whose history cannot be used, and has it exchange messages with another one. */
-async function talksWithout(directory: string, why: RegExp): Promise<void> {
+async function talksWithout(directory: string, why: RegExp, script = ":"): Promise<void> {
   await using network = await oneLan(2);
   const [left, right] = network.hosts;
   await using alice = startClient("alice", { host: left });
-  await using bob = startClient("bob", { host: right, args: ["--data-dir", directory] });
+  const host = new Mounted(right, directory, script);
+  await using bob = startClient("bob", { host, args: ["--data-dir", directory] });
   await bob.waitForLog(why);
   await Promise.all([
     alice.waitFor({ event: "peer_up", nickname: "bob" }),
@@ -221,5 +242,27 @@ namespaceSessionTest(
     await Deno.writeFile(history, bytes);
     await talksWithout(directory, /history.*history/s);
     assert.deepEqual(await Deno.readFile(history), bytes);
+  },
+);
+
+namespaceSessionTest(
+  "a profile that is read-only is told of and left as it is, and the chat goes on",
+  async () => {
+    const { directory, history } = await profile();
+    await using cleanup = new AsyncDisposableStack();
+    cleanup.defer(() => Deno.remove(directory, { recursive: true }));
+    const bytes = await Deno.readFile(history);
+    await talksWithout(directory, /history.*make the file and its directory writable/s, READ_ONLY);
+    assert.deepEqual(await Deno.readFile(history), bytes);
+  },
+);
+
+namespaceSessionTest(
+  "a disk that is full at the start is told of, and the chat goes on",
+  async () => {
+    const { directory } = await profile();
+    await using cleanup = new AsyncDisposableStack();
+    cleanup.defer(() => Deno.remove(directory, { recursive: true }));
+    await talksWithout(directory, /history.*make room/s, FULL);
   },
 );
