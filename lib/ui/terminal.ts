@@ -29,7 +29,7 @@ const PROMPT = "> ";
 const HISTORY = 500;
 /** When an end that takes its time is explained, in milliseconds. */
 const HINT_MS = 500;
-const HINT = "* waiting for messages on their way; Ctrl-C ends at once";
+const HINT = "* waiting for messages that are being sent; Ctrl-C ends at once";
 
 /** What the terminal interface works with. */
 export interface TerminalInterfaceOptions {

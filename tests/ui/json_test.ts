@@ -399,6 +399,8 @@ Deno.test("a reader that is slow makes the input and the peers wait", async () =
   paper.go();
   await until(() => sends.every(({ state }) => state === "sent"), "the messages to be taken");
   await until(() => keyboard.taken === commands.length, "the commands to be read");
+  const heard = () => paper.text.match(/"event":"message"/g)?.length;
+  for (let turn = 0; turn < 200 && heard() !== sends.length; turn++) await settle(20);
   keyboard.end();
   await end();
   assert.equal(events("message").length, sends.length);

@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { systemClock } from "../../lib/base/clock.ts";
+import { silentLog } from "../../lib/base/log.ts";
+import { HISTORY_FILE } from "../../lib/store/schema.ts";
+import { Store } from "../../lib/store/store.ts";
 import { COMMAND_NAMES } from "../../lib/ui/commands.ts";
 import { complete } from "../../lib/ui/terminal.ts";
 import { peerAt } from "../peer/fixtures.ts";
@@ -20,6 +24,46 @@ Deno.test({
     await terminal.type("/send somebody hello\r\x04");
     assert.equal((await terminal.exited()).code, 0, terminal.output);
     assert.match(terminal.output, /Cannot reach "somebody": no such peer/);
+  },
+});
+
+Deno.test({
+  name: "at the start a terminal shows the last conversation, and asks before it is deleted",
+  ignore,
+  async fn() {
+    const directory = await Deno.makeTempDir({ prefix: "parlance-terminal-" });
+    await using parts = new AsyncDisposableStack();
+    parts.defer(() => Deno.remove(directory, { recursive: true }));
+    const options = { path: `${directory}/${HISTORY_FILE}`, clock: systemClock, log: silentLog };
+    const store = await Store.open(options);
+    for (let number = 0; number < 12; number++) {
+      await store.inbox.receive({
+        contact: { nickname: "bob" },
+        content: `\x1b[2J number ${number}`,
+        timestamp: 0,
+        encrypted: false,
+        trust: "plain",
+      });
+    }
+    await store[Symbol.asyncDispose]();
+    const args = ["-n", unique("alice"), "--interface", "127.0.0.1", "--data-dir", directory];
+    await using terminal = new Terminal({ args });
+    const rows = await terminal.waitForScreen(
+      "the last conversation",
+      (rows) => rows.some((row) => row.includes("number 11")),
+    );
+    const at = rows.findIndex((row) => row === "Last messages with bob:");
+    assert.match(
+      rows[at + 1],
+      /^\[\d{4}-\d\d-\d\d \d\d:\d\d\] bob \[plain\]: \\u\{1b\}\[2J number 2$/,
+    );
+    assert.match(rows[at + 10], /number 11$/);
+    await terminal.type("/history clear bob\r");
+    await terminal.waitForOutput(/type \/history clear bob yes to do/);
+    await terminal.type("/history clear bob yes\r");
+    await terminal.waitForOutput(/Deleted 12 messages with bob/);
+    await terminal.type("\x04");
+    assert.equal((await terminal.exited()).code, 0, terminal.output);
   },
 });
 
