@@ -27,7 +27,7 @@ export interface Trouble {
 }
 
 export const TROUBLES = {
-  kill: { messages: 2000, kills: 40, cuts: 0, longCuts: 0 },
+  kill: { messages: 2000, kills: 44, cuts: 0, longCuts: 0 },
   cut: { messages: 2000, kills: 0, cuts: 24, longCuts: 2 },
   both: { messages: 2000, kills: 20, cuts: 14, longCuts: 1 },
 } as const satisfies Record<string, Trouble>;
@@ -35,6 +35,8 @@ export type TroubleName = keyof typeof TROUBLES;
 
 /** What a run came to. */
 export interface KillReport {
+  /** In both directions together. */
+  readonly messages: number;
   readonly kills: number;
   readonly cuts: number;
   /** Commands that were stored, but not answered, when their client was killed. */
@@ -50,10 +52,11 @@ export interface KillReport {
  * Two clients write to each other while they are killed and started again, and the network between
  * them fails; at the end everything is in both histories once, in order, and delivered.
  *
+ * @param part Of the messages and faults, from 0 to 1: less for a test that has less time.
  * @throws With the first difference, the seed, and how to repeat the run.
  */
-export async function runKill(name: TroubleName, seed: number): Promise<KillReport> {
-  const trouble: Trouble = TROUBLES[name];
+export async function runKill(name: TroubleName, seed: number, part = 1): Promise<KillReport> {
+  const trouble = partOf(TROUBLES[name], part);
   const began = performance.now();
   await using run = new AsyncDisposableStack();
   const network = trouble.cuts > 0 ? run.use(await FragileNetwork.make()) : undefined;
@@ -81,8 +84,7 @@ export async function runKill(name: TroubleName, seed: number): Promise<KillRepo
           host: network?.hosts[at],
         }),
     });
-    run.defer(() => writer.child?.[Symbol.asyncDispose]());
-    return writer;
+    return run.use(writer);
   };
   const writers = [await make(0), await make(1)] as const;
   const wake = () => writers.forEach((writer) => writer.wake());
@@ -122,17 +124,29 @@ export async function runKill(name: TroubleName, seed: number): Promise<KillRepo
   } catch (error) {
     throw new Error(
       `${error instanceof Error ? error.message : error}\nSeed ${seed}; to repeat it: ` +
-        `deno run -A tests/soak/kill.ts ${name} ${seed}\n${alice.report()}\n${bob.report()}`,
+        `deno run -A tests/soak/kill.ts ${name} ${seed} ${
+          part === 1 ? "" : `part=${part}`
+        }\n${alice.report()}\n${bob.report()}`,
       { cause: error },
     );
   }
   return {
+    messages: 2 * trouble.messages,
     kills: alice.kills + bob.kills,
     cuts,
     foundStored: alice.foundStored + bob.foundStored,
     repeated: alice.repeated + bob.repeated,
     notShown: 2 * trouble.messages - alice.heard.length - bob.heard.length,
     seconds: (performance.now() - began) / 1000,
+  };
+}
+
+function partOf({ messages, kills, cuts, longCuts }: Trouble, part: number): Trouble {
+  return {
+    messages: Math.ceil(messages * part),
+    kills: Math.ceil(kills * part),
+    cuts: Math.ceil(cuts * part),
+    longCuts: Math.ceil(longCuts * part),
   };
 }
 

@@ -36,7 +36,7 @@ export interface WriterOptions {
  * moment. What no event has confirmed is looked up after a restart, as a careful program does: what
  * is stored is not said again, the rest is.
  */
-export class Writer {
+export class Writer implements AsyncDisposable {
   /** Numbers of the other's messages, as they were shown, over all runs. */
   readonly heard: number[] = [];
   /** What the client said beside that: errors without a command. */
@@ -50,6 +50,7 @@ export class Writer {
   readonly #options: WriterOptions;
   #child: Child | undefined;
   #isKilled = false;
+  #isStopped = false;
   /** Events up to here are taken. */
   #taken = 0;
   /** All up to here are accepted: stored. */
@@ -84,10 +85,6 @@ export class Writer {
     return this.#delivered.size === this.#options.count;
   }
 
-  get child(): Child | undefined {
-    return this.#child;
-  }
-
   /** Resolves at the next moment of a kind. */
   next(moment: Moment): Promise<void> {
     return new Promise((resolve) => {
@@ -120,13 +117,14 @@ export class Writer {
       try {
         await Promise.race([this.#listen(), running]);
       } catch (error) {
-        if (!this.#isKilled) throw error;
+        if (!this.#isKilled || this.#isStopped) throw error;
         over.abort();
         await running.catch(() => {});
         await this.#child!.exited();
         this.#takeEvents(); // what it said before its end holds
         await this.#child![Symbol.asyncDispose]();
         await sleep(pauseBeforeStart());
+        if (this.#isStopped) throw error;
         this.#spawn();
       }
     }
@@ -143,6 +141,12 @@ export class Writer {
     const { code } = await this.#child!.exited();
     if (code !== 0) throw new Error(`${this.nickname} ended with status ${code}`);
     this.#takeEvents();
+  }
+
+  /** Ends the client, if it runs, for good. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopped = true;
+    await this.#child?.[Symbol.asyncDispose]();
   }
 
   report(): string {
