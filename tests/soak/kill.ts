@@ -19,9 +19,10 @@ for (let turn = 0; seeds.length > 0 ? turn < seeds.length : performance.now() < 
   for (const name of chosen.length > 0 ? chosen : names) {
     console.log(`${name} with seed ${seed}`);
     const report = await runKill(name, seed, part);
-    const { messages, kills, cuts, foundStored, repeated, notShown, seconds } = report;
+    const { messages, kills, cuts, foundStored, repeated, notShown, returned, seconds } = report;
     console.log(
-      `  ${messages} messages in ${seconds.toFixed(1)} s, ${kills} kills, ${cuts} cuts; ` +
+      `  ${messages} messages in ${seconds.toFixed(1)} s, ${kills} kills, ${cuts} cuts, ` +
+        `${returned} messages back in the outbox; ` +
         `in doubt after kills: ${foundStored} messages stored, ${repeated} sent again, ` +
         `${notShown} received but not shown`,
     );

@@ -11,8 +11,9 @@ const RUN_LIMIT_MS = 600_000;
 /** Without a kill or a break, silence is noticed late; announces are not to hold up anything. */
 const CONFIG = "[peer]\nannounce_interval_secs = 1\ntimeout_secs = 5\n";
 
-/** So many messages are written, on each side, while a fault is due that has not happened. */
-const MARGIN = 60;
+/** So many messages, on each side, may be written before a fault, and each time it lets them. */
+const BEFORE = 10;
+const RELEASED = 25;
 
 /** What goes wrong in a run. */
 export interface Trouble {
@@ -43,6 +44,8 @@ export interface KillReport {
   readonly foundStored: number;
   /** Commands that were not, and were given again. */
   readonly repeated: number;
+  /** Messages that went back to their outbox from a session. */
+  readonly returned: number;
   /** Messages that were stored, but not shown, when their client was killed. */
   readonly notShown: number;
   readonly seconds: number;
@@ -95,12 +98,16 @@ export async function runKill(name: TroubleName, seed: number, part = 1): Promis
     const pauses = random.fork();
     const pause = () => pauses.pick([0, 0, 0, 50, 300]);
     const faults = async () => {
-      const planned = planFaults({ ...trouble, random, writers, network });
+      const upTo = (limit: number) => {
+        // The last ones come after the last fault.
+        progress.limit = Math.min(trouble.messages - 1, Math.max(progress.limit, limit));
+        wake();
+      };
+      const release = () => upTo(progress.limit + RELEASED);
+      const planned = planFaults({ ...trouble, random, writers, network, release });
       for (const { at, inject } of planned) {
         const due = at * trouble.messages;
-        // Not all may be over before the fault comes, but messages are to be on their way then.
-        progress.limit = Math.min(trouble.messages - 1, Math.ceil(due) + MARGIN);
-        wake();
+        upTo(Math.ceil(due) + BEFORE);
         await progress.until(() => alice.deliveredCount + bob.deliveredCount >= 2 * due);
         await inject();
       }
@@ -136,6 +143,7 @@ export async function runKill(name: TroubleName, seed: number, part = 1): Promis
     cuts,
     foundStored: alice.foundStored + bob.foundStored,
     repeated: alice.repeated + bob.repeated,
+    returned: alice.returned + bob.returned,
     notShown: 2 * trouble.messages - alice.heard.length - bob.heard.length,
     seconds: (performance.now() - began) / 1000,
   };

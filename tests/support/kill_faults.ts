@@ -5,7 +5,9 @@ import { type Moment, sleep, type Writer } from "./kill_writer.ts";
 /** A fault waits no longer than this for its moment, in milliseconds. */
 const MOMENT_MS = 2000;
 /** Longer than a session with messages on their way takes to notice that nothing comes. */
-const LONG_CUT_MS = 13_000;
+const SILENT_MS = 13_000;
+/** Longer than messages wait for a session that broke: they go back to the outbox. */
+const BROKEN_MS = 17_000;
 
 const MOMENTS: readonly Moment[] = ["written", "pending", "sent", "delivered", "message"];
 
@@ -19,6 +21,8 @@ export interface FaultOptions {
   /** How many of the cuts are long ones. */
   readonly longCuts: number;
   readonly network: FragileNetwork | undefined;
+  /** Lets the writers go on: a fault is to find messages on their way. */
+  readonly release: () => void;
 }
 
 /** What to do, and when: at which part of all deliveries, from 0 to 1. */
@@ -38,27 +42,38 @@ export function planFaults(options: FaultOptions): Fault[] {
     }));
   const injected = [
     ...spread(kills, () => injectKill(options)),
-    ...spread(cuts, (index) => injectCut(options, index % Math.ceil(cuts / longCuts) === 0)),
+    ...spread(cuts, (index) => {
+      const every = Math.ceil(cuts / longCuts);
+      if (index % every !== 0) return injectCut(options, random.pick([20, 100, 400, 1500]));
+      return injectCut(options, index / every % 2 === 0 ? BROKEN_MS : SILENT_MS);
+    }),
   ];
   return injected.sort((a, b) => a.at - b.at);
 }
 
-async function injectKill({ random, writers }: FaultOptions): Promise<void> {
+async function injectKill({ random, writers, release }: FaultOptions): Promise<void> {
   const [victim, other] = random.chance(0.5) ? writers : [writers[1], writers[0]];
   const way = random.float();
-  if (way < 0.15) await sleep(random.between(0, 50));
-  else if (way < 0.65) await soon(victim.next(random.pick(MOMENTS)));
-  else if (way < 0.75) {
+  if (way < 0.65) {
+    const moment = soon(victim.next(random.pick(MOMENTS)));
+    release();
+    await moment;
+  } else if (way < 0.75) {
     // With the other one gone, messages wait.
     other.kill();
-    await soon(victim.next("pending"));
+    const moment = soon(victim.next("pending"));
+    release();
+    await moment;
   } else if (way < 0.85) {
+    release();
+    await sleep(random.between(0, 50));
     other.kill();
   } else {
     // While it starts, and for a while after.
-    const spawned = victim.next("spawned");
+    release();
+    const spawned = soon(victim.next("spawned"));
     victim.kill();
-    await soon(spawned);
+    await spawned;
     await sleep(random.between(0, 700));
   }
   // What the client has just told of is followed by something within a moment or two.
@@ -66,13 +81,16 @@ async function injectKill({ random, writers }: FaultOptions): Promise<void> {
   victim.kill();
 }
 
-async function injectCut(options: FaultOptions, isLong: boolean): Promise<void> {
-  const { random, network, writers, kills } = options;
+async function injectCut(options: FaultOptions, time: number): Promise<void> {
+  const { random, network, writers, kills, release } = options;
+  const isLong = time >= SILENT_MS;
   const kind: Cut = isLong ? random.pick(CUTS.slice(0, 4)) : random.pick(CUTS);
   const at = random.pick([0, 1] as const);
+  release();
   const restore = await network!.cut(kind, at);
+  release();
   try {
-    const time = isLong ? LONG_CUT_MS : random.pick([20, 100, 400, 1500]);
+    if (time === BROKEN_MS) await network!.reset();
     if (kills > 0 && random.chance(0.6)) {
       const early = random.between(0, Math.min(time, 2000));
       await sleep(early);

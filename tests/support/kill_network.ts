@@ -59,8 +59,15 @@ export class FragileNetwork implements AsyncDisposable {
         await host.ip("route", "add", "blackhole", `${other}/32`);
         return () => host.ip("route", "del", "blackhole", `${other}/32`);
       case "reset":
-        await host.run("ss", "-K", "dst", other);
+        await this.reset();
         return () => Promise.resolve();
+    }
+  }
+
+  /** Ends all connections between the two, on both sides. */
+  async reset(): Promise<void> {
+    for (const [at, host] of this.hosts.entries()) {
+      await host.run("ss", "-K", "dst", `10.0.0.${2 - at}`);
     }
   }
 

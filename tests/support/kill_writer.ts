@@ -47,6 +47,8 @@ export class Writer implements AsyncDisposable {
   foundStored = 0;
   /** Messages that were not, and were sent again. */
   repeated = 0;
+  /** Messages that were sent, and wait again. */
+  returned = 0;
   readonly #options: WriterOptions;
   #child: Child | undefined;
   #isKilled = false;
@@ -57,6 +59,7 @@ export class Writer implements AsyncDisposable {
   #accepted = 0;
   /** All up to here were written to the client in this run. */
   #written = 0;
+  readonly #sent = new Set<number>();
   readonly #delivered = new Set<number>();
   /** Those of which an event has said so; a history may be ahead of the events. */
   readonly #toldDelivered = new Set<number>();
@@ -165,6 +168,7 @@ export class Writer implements AsyncDisposable {
   #spawn(): Child {
     this.#isKilled = false;
     this.#taken = 0;
+    this.#sent.clear();
     this.runs++;
     this.#child = this.#options.start();
     this.#tell("spawned");
@@ -293,6 +297,8 @@ export class Writer implements AsyncDisposable {
     if (this.#toldDelivered.has(number)) {
       throw this.#fault(`told that ${number} is ${event} after it was delivered`);
     }
+    if (event === "sent") this.#sent.add(number);
+    else if (this.#sent.delete(number) && event === "pending") this.returned++;
     if (event !== "delivered") return;
     this.#toldDelivered.add(number);
     this.#delivered.add(number);
