@@ -92,7 +92,6 @@ export async function runKill(name: TroubleName, seed: number, part = 1): Promis
   const writers = [await make(0), await make(1)] as const;
   const wake = () => writers.forEach((writer) => writer.wake());
   const [alice, bob] = writers;
-  let cuts = 0;
   try {
     await Promise.all([alice.meet(bob), bob.meet(alice)]);
     const pauses = random.fork();
@@ -118,7 +117,6 @@ export async function runKill(name: TroubleName, seed: number, part = 1): Promis
       RUN_LIMIT_MS,
       Promise.all([alice.write(pause), bob.write(pause), faults()]),
     );
-    cuts = trouble.cuts;
     await Promise.all([alice.quit(), bob.quit()]);
     for (const at of [0, 1]) {
       await checkHistoryOf({
@@ -140,7 +138,7 @@ export async function runKill(name: TroubleName, seed: number, part = 1): Promis
   return {
     messages: 2 * trouble.messages,
     kills: alice.kills + bob.kills,
-    cuts,
+    cuts: trouble.cuts,
     foundStored: alice.foundStored + bob.foundStored,
     repeated: alice.repeated + bob.repeated,
     returned: alice.returned + bob.returned,

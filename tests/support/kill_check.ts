@@ -3,7 +3,7 @@ import { exportHistory } from "../../lib/store/export.ts";
 import { HISTORY_FILE } from "../../lib/store/schema.ts";
 import { numberOf } from "./kill_content.ts";
 
-/** What {@linkcode checkHistories} looks at. */
+/** What {@linkcode checkHistoryOf} looks at. */
 export interface Kept {
   readonly nickname: string;
   /** The one that it has talked with. */
