@@ -6,15 +6,14 @@ import { lazyLog, writeToStderr } from "./logging.ts";
 import { generateConfiguration } from "./config/generate.ts";
 import type { IdentityCommand } from "./config/identity_options.ts";
 import { loadConfiguration } from "./config/load.ts";
+import type { OneShotOptions } from "./config/one_shot_options.ts";
 import { parseOptions, type RunOptions } from "./config/options.ts";
 import { oddities, resolveSettings, type Settings, USER_VARIABLES } from "./config/settings.ts";
-import { InvalidInputError, ParlanceError } from "./errors.ts";
-import { openIdentity } from "./identity/identity.ts";
-import { KnownPeers } from "./identity/known_peers.ts";
-import { Profile } from "./identity/profile.ts";
+import type { ControlServerOptions } from "./control/server.ts";
+import { InvalidInputError, messageOf, ParlanceError } from "./errors.ts";
 import { profileDirectory } from "./identity/profile_directory.ts";
-import { Node, type NodeHistory, type NodeSecurity, systemEnvironment } from "./node.ts";
-import { openHistory } from "./open_history.ts";
+import { Node, systemEnvironment } from "./node.ts";
+import { openProfile } from "./open_profile.ts";
 import { aborted } from "./ui/ending.ts";
 import { Output } from "./ui/output.ts";
 import type { TerminalInterfaceOptions } from "./ui/terminal.ts";
@@ -27,6 +26,8 @@ const BAD_INPUT = 2;
 const INTERRUPTED = 130;
 /** What a second Ctrl-C leaves for the goodbye, in milliseconds. */
 const GOODBYE_MS = 1000;
+/** From the node's start to the moment that commands are let in: the interface loads meanwhile. */
+const CONTROL_DELAY_MS = 50;
 
 /**
  * Runs the client as a program.
@@ -51,6 +52,8 @@ export async function runClient(args: readonly string[], version: string): Promi
         return OK;
       case "identity":
         return await identity(options);
+      case "one-shot":
+        return await oneShot(options, version);
       case "run":
         return await chat(await settingsOf(options.options), version);
     }
@@ -109,7 +112,64 @@ async function chat(settings: Settings, version: string): Promise<number> {
   let writeLog: (line: string) => void = writeToStderr;
   const log = lazyLog({ level: settings.logLevel, write: (line) => writeLog(line) });
   for (const oddity of oddities(settings)) log.warn(oddity);
-  await using opened = await openProfile(settings, log);
+  const startedAt = systemClock.monotonic();
+  await using client = await openClient(settings, log);
+  const { node } = client;
+  await using _control = openControlLater({
+    ...{ clock: systemClock, log, node, version, startedAt, isOneShot: false },
+    ...{ directory: client.directory, signal: stop.signal },
+  });
+  const common = { clock: systemClock, node, version, stop, interrupt, ...settings };
+  const logTo = (write: (line: string) => void) => writeLog = write;
+  return await Promise.race([
+    converse({ ...common, logTo }),
+    aborted(hurry.signal).then(() => INTERRUPTED),
+  ]);
+}
+
+/** Does one thing, through the client that runs on the profile or as that client. */
+async function oneShot({ command, options }: OneShotOptions, version: string): Promise<number> {
+  const stop = new AbortController();
+  using _signals = onSignals((signal) => {
+    // A second Ctrl-C: at once, whatever is under way.
+    if (stop.signal.aborted && signal === "SIGINT") Deno.exit(INTERRUPTED);
+    stop.abort();
+  });
+  const settings = await settingsOf(options);
+  const log = lazyLog({ level: settings.logLevel, write: writeToStderr });
+  const { runOneShot } = await import("./control/run.ts");
+  const { becomeClient, systemEndpoint } = await import("./control/host.ts");
+  const env = (name: string) => Deno.env.get(name);
+  const endpoint = systemEndpoint({
+    env,
+    os: Deno.build.os,
+    uid: Deno.uid(),
+    random: systemRandom,
+  });
+  const common = { clock: systemClock, log, version, endpoint };
+  return await runOneShot(command, {
+    ...settings,
+    ...common,
+    directory: profileDirectory({ ...settings, env, os: Deno.build.os }),
+    host: () => becomeClient({ ...common, open: () => openClient(settings, log) }),
+    read: (buffer) => Deno.stdin.read(buffer as Uint8Array<ArrayBuffer>),
+    output: new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>)),
+    warn: (text) => writeToStderr(`${text}\n`),
+    signal: stop.signal,
+  });
+}
+
+/** A node on its profile. */
+interface Client extends AsyncDisposable {
+  readonly node: Node;
+  /** The profile's. */
+  readonly directory: string;
+}
+
+/** Opens the profile, and starts a node on it. */
+async function openClient(settings: Settings, log: Log): Promise<Client> {
+  await using parts = new AsyncDisposableStack();
+  const opened = parts.use(await openProfile(settings, log));
   const { history } = opened;
   // Only a compiled program gets here with an older runtime: the one that it was compiled with.
   const security = canSecureStreams(Deno.version.deno) ? opened.security : undefined;
@@ -119,16 +179,42 @@ async function chat(settings: Settings, version: string): Promise<number> {
         "messages are plain text; compile it with 2.8 or later",
     );
   }
-  await using node = await Node.start(
-    { ...settings, security, history },
-    { ...systemEnvironment, log },
+  const node = parts.use(
+    await Node.start({ ...settings, security, history }, { ...systemEnvironment, log }),
   );
-  const common = { clock: systemClock, node, version, stop, interrupt, ...settings };
-  const logTo = (write: (line: string) => void) => writeLog = write;
-  return await Promise.race([
-    converse({ ...common, logTo }),
-    aborted(hurry.signal).then(() => INTERRUPTED),
-  ]);
+  const kept = parts.move();
+  return {
+    node,
+    directory: opened.directory,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+/** Lets commands in once the interface is there, for which nobody is to wait longer. */
+function openControlLater(options: Omit<ControlServerOptions, "endpoint">): AsyncDisposable {
+  const { clock, log } = options;
+  const open = async () => {
+    try {
+      const { startControl } = await import("./control/host.ts");
+      return await startControl({
+        ...options,
+        env: (name) => Deno.env.get(name),
+        os: Deno.build.os,
+        uid: Deno.uid(),
+        random: systemRandom,
+      });
+    } catch (error) {
+      log.warn(`Commands such as \`parlance send\` cannot go through here: ${messageOf(error)}`);
+    }
+  };
+  let opened: ReturnType<typeof open> | undefined;
+  const cancel = clock.after(CONTROL_DELAY_MS, () => opened = open());
+  return {
+    async [Symbol.asyncDispose]() {
+      cancel();
+      await (await opened)?.[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** What the interface is made from. */
@@ -166,26 +252,6 @@ async function converse(conversation: Conversation): Promise<number> {
     conversation.logTo((line) => plain.log(line.trimEnd()));
   }
   return await plain.run() ? OK : FAILED;
-}
-
-/** Opens the profile, which no other process may use meanwhile, and what it holds. */
-async function openProfile(
-  settings: Settings,
-  log: Log,
-): Promise<AsyncDisposable & { readonly security: NodeSecurity; readonly history: NodeHistory }> {
-  const env = (name: string) => Deno.env.get(name);
-  const directory = profileDirectory({ ...settings, env, os: Deno.build.os });
-  await using parts = new AsyncDisposableStack();
-  parts.use(await Profile.open({ directory, log }));
-  const identity = await openIdentity(directory, systemRandom);
-  const knownPeers = parts.use(await KnownPeers.open({ directory, clock: systemClock, log }));
-  const history = parts.use(await openHistory({ settings, directory, clock: systemClock, log }));
-  const opened = parts.move();
-  return {
-    security: { identity, knownPeers, plaintext: settings.plaintext },
-    history,
-    [Symbol.asyncDispose]: () => opened.disposeAsync(),
-  };
 }
 
 /** Calls back at each signal that asks the program to end. */

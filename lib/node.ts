@@ -1,4 +1,4 @@
-import { AsyncQueue } from "./base/async_queue.ts";
+import { Broadcast } from "./base/broadcast.ts";
 import { randomHex } from "./base/random.ts";
 import { Refusals } from "./base/refusals.ts";
 import { Contacts } from "./chat/contacts.ts";
@@ -66,7 +66,7 @@ export class Node implements AsyncDisposable {
   readonly nickname: string;
   /** What happens, in order; for one consumer, who makes peers wait when it is slow. */
   readonly events: AsyncIterableIterator<NodeEvent>;
-  readonly #events = new AsyncQueue<NodeEvent>(
+  readonly #events = new Broadcast<NodeEvent>(
     EVENTS_HIGH_WATER,
     (event) => EVENT_WEIGHT + (event.type === "message" ? event.message.content.length : 0),
   );
@@ -299,6 +299,16 @@ export class Node implements AsyncDisposable {
       `Cannot send ${utf8Length(content)} bytes to ${JSON.stringify(target)}: ` +
         `a message has at most ${maxContentBytes}; send it in parts`,
     );
+  }
+
+  /**
+   * The same events from now on, for one more consumer, who makes nobody wait: one that is too
+   * slow gets no more of them.
+   *
+   * @param onOverrun Called when that happens.
+   */
+  watch(onOverrun: () => void): AsyncIterableIterator<NodeEvent> {
+    return this.#events.watch(EVENTS_HIGH_WATER, onOverrun);
   }
 
   /** Says goodbye, closes everything and ends {@linkcode events}. Idempotent. */

@@ -1,4 +1,4 @@
-import type { AsyncQueue } from "./base/async_queue.ts";
+import type { Broadcast } from "./base/broadcast.ts";
 import type { Refusals } from "./base/refusals.ts";
 import { LanDiscovery } from "./discovery/lan.ts";
 import type { PeerRegistry } from "./discovery/registry.ts";
@@ -11,7 +11,7 @@ export interface DiscoverPeersOptions {
   readonly environment: NodeEnvironment;
   readonly registry: PeerRegistry;
   readonly refusals: Refusals;
-  readonly events: AsyncQueue<NodeEvent>;
+  readonly events: Broadcast<NodeEvent>;
   /** 64 random bits of this run, in hexadecimal. */
   readonly instance: string;
   readonly id: PeerId | undefined;

@@ -1,4 +1,4 @@
-import type { AsyncQueue } from "./base/async_queue.ts";
+import type { Broadcast } from "./base/broadcast.ts";
 import type { Refusals } from "./base/refusals.ts";
 import type { Messages } from "./chat/messages.ts";
 import type { Presence } from "./chat/presence.ts";
@@ -11,7 +11,7 @@ import type { SessionMessage } from "./wire/session.ts";
 
 /** What {@linkcode Incoming} works with. */
 export interface IncomingOptions {
-  readonly events: AsyncQueue<NodeEvent>;
+  readonly events: Broadcast<NodeEvent>;
   readonly refusals: Refusals;
   readonly presence: Presence;
   readonly trust: TrustPolicy | undefined;

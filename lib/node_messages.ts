@@ -1,4 +1,4 @@
-import type { AsyncQueue } from "./base/async_queue.ts";
+import type { Broadcast } from "./base/broadcast.ts";
 import { plainCarrier, sessionCarrier } from "./chat/carriers.ts";
 import { Destinations, hasId } from "./chat/destinations.ts";
 import { isLast, Messages } from "./chat/messages.ts";
@@ -19,7 +19,7 @@ export interface OpenMessagesOptions {
   readonly trust: TrustPolicy | undefined;
   readonly sessions: Sessions | undefined;
   readonly outbound: Outbound;
-  readonly events: AsyncQueue<NodeEvent>;
+  readonly events: Broadcast<NodeEvent>;
   /** The one peer that a target stands for now; throws otherwise. */
   readonly find: (target: string) => Peer;
   /** Who is here under a nickname. */

@@ -84,7 +84,7 @@ Deno.test("an identity is shown and exported while a client uses it, but nothing
     assert.match((await identity(root, `export ${at("data")}`, PASSPHRASE))!, new RegExp(id));
     await using _other = await Profile.open({ directory: `${root}/empty`, log: silentLog });
     await assert.rejects(identity(root, `import ${at("empty")}`, PASSPHRASE), {
-      name: "ProfileError",
+      name: "ProfileInUseError",
       message: new RegExp(`process ${Deno.pid} uses it`),
     });
   });

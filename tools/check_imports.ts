@@ -26,6 +26,7 @@ const ENTRIES = ["main.ts", "bootstrap_server.ts"];
 const ORDER = [
   "entry",
   "client",
+  "control",
   "ui",
   "node",
   "chat",
@@ -63,6 +64,7 @@ const SINGLE: Readonly<Record<string, string>> = {
   node_messages: "node",
   node_sessions: "node",
   open_history: "client",
+  open_profile: "client",
   errors: "errors",
   logging: "logging",
 };

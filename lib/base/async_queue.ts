@@ -27,6 +27,11 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     return this.#items.length - this.#head;
   }
 
+  /** Whether producers are asked to wait. */
+  get isFull(): boolean {
+    return this.#weight >= this.highWater;
+  }
+
   /**
    * Adds an item; after {@linkcode close} it is dropped, because nobody will take it.
    *

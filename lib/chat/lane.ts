@@ -46,6 +46,8 @@ export interface LaneOptions {
   readonly onRefused: (message: Outgoing, reason: string) => Promise<void>;
   /** The message waits again. */
   readonly onReturned: (message: Outgoing, reason: string) => void;
+  /** The recipient is announced and cannot be reached; once until that has changed. */
+  readonly onUnreachable: (reason: string) => void;
   /** Nothing is on its way any more; more may wait for the recipient. */
   readonly onQuiet: () => void;
 }
@@ -65,6 +67,8 @@ export class Lane {
   #opening: Promise<void> | undefined;
   #retryMs = MIN_RETRY_MS;
   #cancelRetry: (() => void) | undefined;
+  /** Whether the user knows that the recipient cannot be reached. */
+  #isTold = false;
   #isPumping = false;
   #closed = false;
 
@@ -95,7 +99,7 @@ export class Lane {
    */
   add(message: Outgoing): boolean {
     if (this.#closed) return false;
-    // One transaction may have stored it with others, behind which it was read already.
+    // Read from the store already: what is stored together is there together.
     if (message.key <= this.#handedOver) return true;
     if (!this.#hasMore && this.#hasRoom() && this.#options.carrier.isOpen()) {
       this.#handOver(message);
@@ -223,10 +227,13 @@ export class Lane {
     this.#opening = carrier.open().then(
       () => {
         this.#opening = undefined;
+        this.#isTold = false;
         this.wake();
       },
-      () => {
+      (error) => {
         this.#opening = undefined;
+        if (!this.#isTold) this.#options.onUnreachable(messageOf(error));
+        this.#isTold = true;
         this.#retryLater();
         this.#checkQuiet();
       },

@@ -107,6 +107,8 @@ export class Messages implements Disposable {
     const tags = new Map<MessageId, unknown>();
     const outbox = await Outbox.open({
       ...options,
+      onUnreachable: ({ nickname }, reason) =>
+        options.onProblem(`What waits for ${JSON.stringify(nickname)} is tried again: ${reason}`),
       store: options.store.outbox,
       onState: (message, state, reason) => {
         const { id, contact } = message;

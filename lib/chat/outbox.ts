@@ -50,6 +50,8 @@ export interface OutboxOptions {
   readonly queuePlain: boolean;
   /** After this many days a message is given up; Infinity for never. */
   readonly expireDays: number;
+  /** Messages wait for somebody who is announced and cannot be reached. */
+  readonly onUnreachable: (contact: ContactName, reason: string) => void;
   /** A message has come further, or back to waiting. */
   readonly onState: (message: Outgoing, state: DeliveryState, reason?: string) => void;
 }
@@ -177,6 +179,9 @@ export class Outbox implements Disposable {
       onArrived: (message) => this.#settle(message, isPlain ? "sent" : "delivered"),
       onRefused: (message, reason) => this.#settle(message, "failed", reason),
       onReturned: (message, reason) => onState(message, "pending", reason),
+      onUnreachable: (reason) => {
+        if (!this.#stop.signal.aborted) this.#options.onUnreachable(contact, reason);
+      },
       onQuiet: () => this.#onQuiet(name),
     });
     this.#lanes.set(name, lane);

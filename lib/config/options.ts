@@ -1,31 +1,11 @@
-import { Command } from "@commander-js/extra-typings";
-import { LOG_LEVELS, type LogLevel } from "../logging.ts";
+import { nearest } from "../base/nearest.ts";
 import { pathRule, Syntax } from "./command_line.ts";
-import type { Mode } from "./configuration.ts";
-import {
-  type IdentityCommand,
-  parseIdentityOptions,
-  type ProfileOptions,
-} from "./identity_options.ts";
-import * as rules from "./rules.ts";
+import { type IdentityCommand, parseIdentityOptions } from "./identity_options.ts";
+import { ONE_SHOT_COMMANDS, type OneShotOptions, parseOneShotOptions } from "./one_shot_options.ts";
+import { runCommand, type RunOptions, toRunOptions } from "./run_options.ts";
 import { shown } from "./shown.ts";
 
-/** What the command line says about a run; what it leaves out is `undefined`. */
-export interface RunOptions extends ProfileOptions {
-  /** Path of the configuration file. */
-  readonly config?: string;
-  readonly mode?: Mode;
-  readonly bootstrapServer?: string;
-  /** TCP port, 0 to 65535; with 0 the system chooses. */
-  readonly port?: number;
-  /** IPv4 addresses, without repetitions. */
-  readonly interfaces?: readonly string[];
-  /** Whether to talk JSON lines instead of text. */
-  readonly json: boolean;
-  /** Whether messages wait for version 1 peers, too. */
-  readonly queuePlain?: boolean;
-  readonly logLevel?: LogLevel;
-}
+export type { RunOptions } from "./run_options.ts";
 
 /** What the command line asks for. */
 export type Options =
@@ -33,6 +13,7 @@ export type Options =
   | { readonly kind: "version" }
   | { readonly kind: "generate-config"; readonly path: string }
   | IdentityCommand
+  | OneShotOptions
   | { readonly kind: "run"; readonly options: RunOptions };
 
 /**
@@ -45,98 +26,54 @@ export type Options =
  */
 export function parseOptions(args: readonly string[]): Options {
   if (args[0] === "identity") return parseIdentityOptions(args.slice(1));
+  const command = ONE_SHOT_COMMANDS.find((name) => name === args[0]);
+  if (command !== undefined) return parseOneShotOptions(command, args.slice(1));
   const { program, syntax } = define();
   const text = syntax.parse(
     program,
     args,
     (argument) =>
       `Unexpected argument ${shown(JSON.stringify(argument))}; ` +
-      (argument === "identity"
-        ? 'it has to come first, as in "parlance identity show"'
-        : "there are only options, --help lists them"),
+      surplusHint(argument),
   );
   if (text !== undefined) return { kind: "help", text };
-  const { version, generateConfig, interface: interfaces, json, ...rest } = program
-    .opts();
+  const { version, generateConfig, ...rest } = program.opts();
   if (version) return { kind: "version" };
   if (generateConfig !== undefined) return { kind: "generate-config", path: generateConfig };
-  return {
-    kind: "run",
-    options: {
-      ...rest,
-      interfaces: interfaces && [...new Set(interfaces)],
-      json: json ?? false,
-    },
-  };
+  return { kind: "run", options: toRunOptions(rest) };
+}
+
+function surplusHint(argument: string): string {
+  if (argument === "identity") return 'it has to come first, as in "parlance identity show"';
+  if ((ONE_SHOT_COMMANDS as readonly string[]).includes(argument)) {
+    return `it has to come first, as in "parlance ${argument}"`;
+  }
+  const [guess] = nearest(argument, ["identity", ...ONE_SHOT_COMMANDS], 1);
+  if (guess !== undefined) return `did you mean the command ${guess}?`;
+  return "there are only options and commands, --help lists them";
 }
 
 function define() {
   const syntax = new Syntax();
-  const add: Syntax["option"] = (flags, description, rule) =>
-    syntax.option(flags, description, rule);
-  const address = add(
-    "--interface <address>",
-    "IPv4 address of an interface to use on the LAN; repeatable; all without it",
-    rules.ipv4,
-  );
-  const program = new Command("parlance")
-    .usage("[options]\n       parlance identity [options] show|export FILE|import FILE")
+  const program = runCommand("parlance", syntax)
+    .usage(`[options]\n       parlance identity [options] show|export FILE|import FILE\n${USAGES}`)
     .description("Chat from peer to peer: on a LAN without any server, elsewhere with a small one.")
     .addOption(
-      add("-n, --nickname <name>", "what others see, 1 to 32 bytes of UTF-8", rules.nickname),
-    )
-    .addOption(
-      add(
-        "--profile <name>",
-        "where to keep the identity; without it, the nickname",
-        rules.profile,
-      ),
-    )
-    .addOption(
-      add(
-        "--data-dir <dir>",
-        "directory of the profile instead of its usual one",
-        pathRule("directory"),
-      ),
-    )
-    .addOption(
-      add(
-        "-c, --config <file>",
-        "configuration to read instead of ./parlance.toml",
-        pathRule("file"),
-      ),
-    )
-    .addOption(
-      add(
+      syntax.option(
         "--generate-config <file>",
         "write a commented default configuration and exit",
         pathRule("file"),
       ),
     )
-    .addOption(
-      add("-m, --mode <mode>", "where to look for peers: local, internet or both", rules.mode),
-    )
-    .addOption(
-      add(
-        "--bootstrap-server <url>",
-        "ws:// or wss:// URL for the modes internet and both",
-        rules.serverUrl,
-      ),
-    )
-    .addOption(
-      add("--port <number>", "TCP port for messages; with 0 the system chooses", rules.port),
-    )
-    .addOption(
-      address.argParser((text, previous: readonly string[] | undefined) => [
-        ...previous ?? [],
-        syntax.checked(address.long!, text, rules.ipv4),
-      ]),
-    )
-    .option("--queue-plain", "let messages wait for peers that never confirm them, too")
     .option("--json", "talk JSON lines on standard input and output")
-    .addOption(
-      add("--log-level <level>", `what to log: ${LOG_LEVELS.join(", ")}`, rules.oneOf(LOG_LEVELS)),
-    )
     .option("--version", "print the version and exit");
   return { program, syntax };
 }
+
+/** The other forms of the command line, as the help shows them. */
+const USAGES = [
+  "send [options] NICKNAME TEXT|-",
+  "peers|listen [options]",
+  "history [options] [NICKNAME] [COUNT] | check | export",
+  "search [options] WORD...",
+].map((usage) => `       parlance ${usage}`).join("\n");

@@ -59,6 +59,9 @@ export const plaintext = oneOf(PLAIN_TEXT);
 
 export const seconds = wholeNumber(1, MAX_SECONDS, " (seconds)");
 
+/** How many messages of a history; more do not fit into anybody's screen, and a file is exported. */
+export const count = wholeNumber(1, 1_000_000, " (messages)");
+
 export const port = wholeNumber(0, 65535, " (with 0 the system chooses)");
 
 export const contentBytes = wholeNumber(1024, MAX_CONTENT_BYTES, " (bytes)");

@@ -3,7 +3,7 @@ import { isNickname, nicknameProblem } from "../wire/nickname.ts";
 import type { LogLevel } from "../logging.ts";
 import type { Configuration, Mode, PlainText } from "./configuration.ts";
 import type { ProfileOptions } from "./identity_options.ts";
-import type { RunOptions } from "./options.ts";
+import type { RunOptions } from "./run_options.ts";
 import { shown } from "./shown.ts";
 
 /** Which profile, decided. */

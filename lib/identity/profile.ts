@@ -7,6 +7,21 @@ export class ProfileError extends ParlanceError {
   override name = "ProfileError";
 }
 
+/** Another process uses the profile. */
+export class ProfileInUseError extends ProfileError {
+  override name = "ProfileInUseError";
+  constructor(
+    directory: string,
+    /** Which process, where that is known: as "process 123", else "another process". */
+    readonly user: string,
+  ) {
+    super(
+      `Cannot use the profile in ${directory}: ${user} uses it; end that one, ` +
+        "or choose another profile with --profile NAME",
+    );
+  }
+}
+
 /**
  * What is locked. It stays when the program ends: one who deletes a lock file may delete it from
  * under a process that has just locked it.
@@ -31,9 +46,10 @@ export class Profile implements AsyncDisposable {
   /**
    * Opens a profile, and makes its directory where there is none.
    *
-   * @throws {ProfileError} Another process uses the profile (the message has its pid), the
-   *   directory is open to other users, or cannot be made or locked. One that cannot be written, for
-   *   now, can be used: what is not kept then is told by whoever would keep it.
+   * @throws {ProfileInUseError} Another process uses the profile; the message has its pid.
+   * @throws {ProfileError} The directory is open to other users, or cannot be made or locked. One
+   *   that cannot be written, for now, can be used: what is not kept then is told by whoever would
+   *   keep it.
    */
   static async open({ directory, log }: { directory: string; log: Log }): Promise<Profile> {
     try {
@@ -113,12 +129,8 @@ async function isEmpty(directory: string): Promise<boolean> {
   return true;
 }
 
-async function inUse(directory: string): Promise<ProfileError> {
+async function inUse(directory: string): Promise<ProfileInUseError> {
   const text = await readProfileFile(`${directory}/${PID_FILE}`, 32).catch(() => undefined);
   const pid = /^\d{1,10}$/.exec(text?.trim() ?? "")?.[0];
-  const who = pid === undefined ? "another process" : `process ${pid}`;
-  return new ProfileError(
-    `Cannot use the profile in ${directory}: ${who} uses it; end that one, ` +
-      "or choose another profile with --profile NAME",
-  );
+  return new ProfileInUseError(directory, pid === undefined ? "another process" : `process ${pid}`);
 }

@@ -15,9 +15,14 @@ export type InputLine = { readonly line: string } | { readonly refused: string }
 /**
  * Reads lines from a stream, all that one read brings at once. A read of standard input cannot be
  * given up: whoever wants to end earlier leaves the iteration behind.
+ *
+ * @param maxLine The longest line in bytes; a longer one is dropped.
  */
-export async function* inputLines(read: Read): AsyncGenerator<InputLine[]> {
-  const decoder = new LineDecoder(MAX_INPUT_LINE);
+export async function* inputLines(
+  read: Read,
+  maxLine = MAX_INPUT_LINE,
+): AsyncGenerator<InputLine[]> {
+  const decoder = new LineDecoder(maxLine);
   const buffer = new Uint8Array(BUFFER);
   let lines: InputLine[] = [];
   const sink = {

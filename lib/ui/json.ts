@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
-import { messageOf } from "../errors.ts";
-import type { Node } from "../node.ts";
+import { messageOf, UnknownPeerError } from "../errors.ts";
+import type { Node, NodeEvent } from "../node.ts";
 import { DEFAULT_COUNT, HELP, parseCommand } from "./commands.ts";
 import { type LeftBehind, untilEnded } from "./ending.ts";
 import { EventPump } from "./event_pump.ts";
@@ -21,6 +21,8 @@ import { PendingSends } from "./pending_sends.ts";
 export interface JsonInterfaceOptions {
   readonly clock: Clock;
   readonly node: Node;
+  /** What happens at the node; its `events` unless given, which only one interface may take. */
+  readonly events?: AsyncIterable<NodeEvent>;
   /** The program's version. */
   readonly version: string;
   readonly read: Read;
@@ -52,7 +54,7 @@ export async function runJsonInterface(options: JsonInterfaceOptions): Promise<v
     (event) => emit(output, describeEvent(event, node, running.owner)),
     () => output.ready(),
   );
-  void pump.run(node.events);
+  void pump.run(options.events ?? node.events);
   const reading = readCommands(running);
   const report = ({ waiting, problem }: LeftBehind) => {
     if (problem !== undefined) emit(output, { event: "error", message: problem });
@@ -168,7 +170,8 @@ function send(
 }
 
 function fail(output: Output, error: unknown, ref: Ref | undefined): void {
-  emit(output, { event: "error", message: messageOf(error), ref });
+  const code = error instanceof UnknownPeerError ? "unknown_peer" : undefined;
+  emit(output, { event: "error", message: messageOf(error), code, ref });
 }
 
 async function runPeerCommand(

@@ -7,6 +7,7 @@ import type {
   NodeEvent,
   Peer,
   PeerTrust,
+  Via,
 } from "../node.ts";
 import { formatAddress } from "../wire/address.ts";
 import { likelyColumns } from "./columns.ts";
@@ -80,20 +81,43 @@ export function eventText(event: ShownEvent, style: Style, now: number): string 
   }
 }
 
+/** A peer as a list of peers shows it. */
+export interface PeerEntry {
+  readonly label: string;
+  /** The addresses, as `ip:port`, in the order in which they are tried. */
+  readonly addresses: readonly { readonly address: string; readonly via: Via }[];
+  readonly trust: PeerTrust;
+  /** Whether it calls itself as this node does. */
+  readonly isNamesake: boolean;
+  /** Where it is known for how long: milliseconds. */
+  readonly knownForMs?: number;
+}
+
 /** The answer to `/peers`. */
 export function peersText(
   node: Pick<Node, "nickname" | "peers" | "trustOf">,
   style: Style,
 ): string {
-  const peers = node.peers();
+  const entries = node.peers().map((peer) => ({
+    label: peer.label,
+    addresses: peer.addresses.map(({ address, via }) => ({ address: formatAddress(address), via })),
+    trust: node.trustOf(peer),
+    isNamesake: peer.nickname === node.nickname,
+    knownForMs: peer.knownForMs,
+  }));
+  return peerListText(entries, style);
+}
+
+/** A list of peers, each with its addresses below one another. */
+export function peerListText(peers: readonly PeerEntry[], style: Style): string {
   if (peers.length === 0) return "Nobody is here yet";
-  const rows = peers.flatMap((peer) =>
-    peer.addresses.map(({ address, via }, index) => [
-      index === 0 ? printableName(quoteTarget(peer.label)) : "",
-      formatAddress(address),
+  const rows = peers.flatMap(({ label, addresses, trust, isNamesake, knownForMs }) =>
+    addresses.map(({ address, via }, index) => [
+      index === 0 ? printableName(quoteTarget(label)) : "",
+      address,
       viaText(via),
-      index === 0 ? `for ${durationText(peer.knownForMs)}` : "",
-      index === 0 ? peerTrustText(node, peer) : "",
+      index === 0 && knownForMs !== undefined ? `for ${durationText(knownForMs)}` : "",
+      index === 0 ? `${trustText(trust)}${isNamesake ? ", not you" : ""}` : "",
     ])
   );
   const widths = [0, 1, 2, 4].map((column) =>
@@ -105,11 +129,6 @@ export function peersText(
       `${via.padEnd(widths[2])}  ${trust.padEnd(widths[3])}  ${style.dim(since)}`.trimEnd();
   });
   return [`${peers.length} ${peers.length === 1 ? "peer" : "peers"}:`, ...lines].join("\n");
-}
-
-function peerTrustText(node: Pick<Node, "nickname" | "trustOf">, peer: Peer): string {
-  const text = trustText(node.trustOf(peer));
-  return peer.nickname === node.nickname ? `${text}, not you` : text;
 }
 
 function trustText(trust: PeerTrust): string {

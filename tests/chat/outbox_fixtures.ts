@@ -126,6 +126,8 @@ export class OutboxWorld implements AsyncDisposable {
       ready: () => undefined,
       queuePlain,
       expireDays,
+      onUnreachable: ({ nickname }, reason) =>
+        this.story.push(`${nickname} cannot be reached: ${reason}`),
       onState: ({ content }, state, reason) =>
         this.story.push(`${content}: ${state}${reason === undefined ? "" : ` (${reason})`}`),
     });

@@ -132,6 +132,8 @@ Deno.test("outbox tries again, later and later, while a peer is announced but do
   world.outbox.wake(bob);
   await turns();
   assert.deepEqual(carrier.contents, ["hi"], "its coming is a reason not to wait");
+  const told = world.story.filter((line) => line.startsWith("bob cannot be reached"));
+  assert.deepEqual(told, ["bob cannot be reached: no answer"], "told once");
 });
 
 Deno.test("outbox has a bounded number of messages on their way to one peer", async () => {
@@ -154,6 +156,16 @@ Deno.test("outbox lets nobody wait for a peer that takes nothing", async () => {
   await Promise.all(Array.from({ length: 5000 }, (_, index) => world.send(bob, `${index}`)));
   assert.equal(await world.send(carol, "hi"), "sent");
   assert.deepEqual(world.carrier("carol").contents, ["hi"]);
+});
+
+Deno.test("outbox hands over once what is stored together", async () => {
+  await using world = await OutboxWorld.open();
+  world.carrier("bob").open_ = true;
+  const numbers = Array.from({ length: 100 }, (_, index) => `${index}`);
+  const states = await Promise.all(numbers.map((number) => world.send(bob, number)));
+  await turns();
+  assert.deepEqual(world.carrier("bob").contents, numbers);
+  assert.deepEqual(new Set(states), new Set(["sent"]));
 });
 
 Deno.test("outbox cancels what waits, and says that it is too late for what is on its way", async () => {

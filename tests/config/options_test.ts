@@ -141,9 +141,18 @@ const PROBLEMS: readonly (readonly [args: string[], message: string])[] = [
   [["-xn", "a"], "Unknown option -xn; --help lists the options"],
   [["--\u001b[2J"], "Unknown option --\\u{1b}[2J; --help lists the options"],
   [["--no-json"], "Unknown option --no-json; did you mean --json?"],
-  [["alice"], 'Unexpected argument "alice"; there are only options, --help lists them'],
-  [["--json", "a b", "c"], 'Unexpected argument "a b"; there are only options, --help lists them'],
-  [["--", "-n"], 'Unexpected argument "-n"; there are only options, --help lists them'],
+  [
+    ["alice"],
+    'Unexpected argument "alice"; there are only options and commands, --help lists them',
+  ],
+  [
+    ["--json", "a b", "c"],
+    'Unexpected argument "a b"; there are only options and commands, --help lists them',
+  ],
+  [
+    ["--", "-n"],
+    'Unexpected argument "-n"; there are only options and commands, --help lists them',
+  ],
   [["--json=yes"], 'Option --json takes no value, but got "yes"'],
   [["-n"], `Option -n, --nickname <name> needs a value: ${NICKNAME}`],
   [["--port"], `Option --port <number> needs a value: ${PORT}`],

@@ -96,7 +96,7 @@ namespaceSessionTest("a peer that was killed, came back and left is gone at once
     await using bob = startBob();
     await alice.waitFor({ event: "peer_up", nickname: "bob" });
     await alice.send({ command: "send", to: "bob", content: "one", ref: 1 });
-    await alice.waitFor({ event: "sent", ref: 1 });
+    await alice.waitFor({ event: "delivered", ref: 1 });
     bob.kill("SIGKILL");
     await bob.exited();
   }
@@ -105,7 +105,7 @@ namespaceSessionTest("a peer that was killed, came back and left is gone at once
     const { tcp_port: port } = await bob.waitFor({ event: "ready" });
     await bob.waitFor({ event: "peer_up", nickname: "alice" });
     await alice.send({ command: "send", to: "bob", content: "two", ref: 2 });
-    await alice.waitFor({ event: "sent", ref: 2 });
+    await alice.waitFor({ event: "delivered", ref: 2 });
     await alice.send({ command: "peers", ref: 3 });
     const { peers } = await alice.waitFor({ event: "peers", ref: 3 });
     const [{ addresses }] = peers as { addresses: { address: string }[] }[];
@@ -116,7 +116,9 @@ namespaceSessionTest("a peer that was killed, came back and left is gone at once
   await alice.waitFor({ event: "peer_down", nickname: "bob", reason: "goodbye" });
   const began = performance.now();
   await alice.send({ command: "send", to: "bob", content: "three", ref: 4 });
-  await alice.waitFor({ event: "error", ref: 4 });
+  await alice.waitFor({ event: "pending", ref: 4 });
+  await alice.send({ command: "quit" });
+  await alice.exited();
   assert.ok(performance.now() - began < 5000, "nobody is waited for");
 });
 

@@ -148,8 +148,10 @@ Deno.test("a message that cannot be sent is reported with its cause and its ref"
   b.kill("SIGKILL");
   await b.exited();
   await a.send({ command: "send", to: bob, content: "hi", ref: "gone" });
-  const gone = await a.waitFor({ event: "error", ref: "gone" });
-  assert.ok(String(gone.message).includes(String(up.address)), "the address is named");
+  await a.waitFor({ event: "pending", ref: "gone" });
+  await a.waitFor(({ event, message }) =>
+    event === "error" && String(message).includes(String(up.address))
+  );
 });
 
 Deno.test("input that is no command is reported and stops nothing", async () => {

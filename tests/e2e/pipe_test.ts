@@ -112,7 +112,7 @@ Deno.test("commands from a pipe all reach a version 1 peer, each once", async ()
   });
   // Not in order: before it is known to read on, each message has a connection of its own.
   assert.deepEqual(received.sort(), contents.sort());
-  assert.match(sender.stdout, new RegExp(`^\\* sent to ${bob} in plain text$`, "m"));
+  assert.match(sender.stdout, new RegExp(`^→ sent to ${bob} in plain text`, "m"));
 });
 
 Deno.test("a version 1 message that comes to a pipe is one line that is marked", async () => {

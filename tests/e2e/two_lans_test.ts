@@ -31,16 +31,14 @@ async function exchange(alice: Child, bob: Child): Promise<void> {
   }
 }
 
-/** Sends; where the peer is not back yet, waits for it and sends again. */
-async function sendWhenUp(from: Child, to: string, content: string): Promise<void> {
-  for (let attempt = 0; attempt < 5; attempt++) {
-    const mark = from.mark();
-    await from.send({ command: "send", to, content, ref: `attempt ${attempt}` });
-    const outcome = await from.waitFor({ ref: `attempt ${attempt}` }, mark);
-    if (outcome.event === "sent") return;
-    await from.waitFor({ event: "peer_up", nickname: to }, mark);
-  }
-  assert.fail(`${to} is not reached\n${from.report()}`);
+/** Sends; where the peer is not listed again yet, waits for it first. */
+async function sendWhenKnown(from: Child, to: string, content: string): Promise<void> {
+  const mark = from.mark();
+  await from.send({ command: "send", to, content, ref: "first" });
+  const outcome = await from.waitFor({ ref: "first" }, mark);
+  if (outcome.event !== "error") return;
+  await from.waitFor({ event: "peer_up", nickname: to }, mark);
+  await from.send({ command: "send", to, content });
 }
 
 namespaceSessionTest(
@@ -122,7 +120,7 @@ namespaceSessionTest(
     const states = alice.all({ event: "bootstrap" }, from).map(({ state }) => state);
     assert.equal(states.filter((state) => state === "disconnected").length, 1, String(states));
     assert.equal(states.filter((state) => state === "registered").length, 1, String(states));
-    await sendWhenUp(alice, "bob", "again");
+    await sendWhenKnown(alice, "bob", "again");
     await bob.waitFor({ event: "message", from: "alice", content: "again" });
     second.kill("SIGTERM");
     assert.equal((await second.exited()).code, 0);

@@ -47,7 +47,7 @@ Deno.test("a profile in use is refused with the pid of who uses it, also in the 
   await using root = await TemporaryDirectory.make();
   const profile = await openProfile(root.path);
   await assert.rejects(openProfile(root.path), {
-    name: "ProfileError",
+    name: "ProfileInUseError",
     message: new RegExp(`process ${Deno.pid} uses it; end that one`),
   });
   await profile[Symbol.asyncDispose]();

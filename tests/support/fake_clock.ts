@@ -19,7 +19,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#offset + this.#elapsed;
+    return Math.floor(this.#offset + this.#elapsed); // as the system's clock
   }
 
   monotonic(): number {

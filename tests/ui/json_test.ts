@@ -179,7 +179,8 @@ Deno.test("every command is answered, and a reference comes back as it was", asy
     }]);
     const [failed, ...more] = await answers({ command: "send", to: "bbo", content: "hi", ref });
     assert.deepEqual(more, []);
-    assert.deepEqual(failed, { event: "error", message: failed.message, ...back });
+    const { message } = failed;
+    assert.deepEqual(failed, { event: "error", message, code: "unknown_peer", ...back });
     assert.match(
       String(failed.message),
       /Cannot reach "bbo": no such peer; did you mean "bob"\?/,

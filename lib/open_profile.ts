@@ -1,0 +1,36 @@
+import { systemClock } from "./base/clock.ts";
+import type { Log } from "./base/log.ts";
+import { systemRandom } from "./base/random.ts";
+import type { Settings } from "./config/settings.ts";
+import { openIdentity } from "./identity/identity.ts";
+import { KnownPeers } from "./identity/known_peers.ts";
+import { Profile } from "./identity/profile.ts";
+import { profileDirectory } from "./identity/profile_directory.ts";
+import type { NodeHistory, NodeSecurity } from "./node_options.ts";
+import { openHistory } from "./open_history.ts";
+
+/** What outlives a run of the client. */
+export interface OpenedProfile extends AsyncDisposable {
+  /** The profile's. */
+  readonly directory: string;
+  readonly security: NodeSecurity;
+  readonly history: NodeHistory;
+}
+
+/** Opens the profile, which no other process may use meanwhile, and what it holds. */
+export async function openProfile(settings: Settings, log: Log): Promise<OpenedProfile> {
+  const env = (name: string) => Deno.env.get(name);
+  const directory = profileDirectory({ ...settings, env, os: Deno.build.os });
+  await using parts = new AsyncDisposableStack();
+  parts.use(await Profile.open({ directory, log }));
+  const identity = await openIdentity(directory, systemRandom);
+  const knownPeers = parts.use(await KnownPeers.open({ directory, clock: systemClock, log }));
+  const history = parts.use(await openHistory({ settings, directory, clock: systemClock, log }));
+  const opened = parts.move();
+  return {
+    directory,
+    security: { identity, knownPeers, plaintext: settings.plaintext },
+    history,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
