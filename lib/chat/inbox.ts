@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import { messageOf } from "../errors.ts";
 import type { ReceivedMessage } from "../store/message.ts";
 import type { Store } from "../store/store.ts";
+import type { DiskTrouble } from "./disk_trouble.ts";
 
 /** What could not be stored is tried again after this long, in milliseconds. */
 const STORE_RETRY_MS = 5000;
@@ -18,8 +19,8 @@ export interface InboxOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly store: InboxStore;
-  /** Storing has failed, or works again: for the user. */
-  readonly onProblem: (message: string) => void;
+  /** Told whether storing works. */
+  readonly trouble: DiskTrouble;
 }
 
 /** A message that is not yet acknowledged. */
@@ -42,8 +43,6 @@ export class Inbox implements Disposable {
   #failures = 0;
   #failedLength = 0;
   #cancelRetry: (() => void) | undefined;
-  /** Whether the user knows that storing fails. */
-  #isTold = false;
   #closed = false;
 
   constructor(options: InboxOptions) {
@@ -62,7 +61,9 @@ export class Inbox implements Disposable {
     if (this.#failures >= MAX_UNSTORED || this.#failedLength >= MAX_UNSTORED_LENGTH) return false;
     const entry: Entry = { message, show, taken, state: "storing", isShown: false };
     this.#entries.add(entry);
-    void this.#store(entry);
+    // What waits for the disk has come before, and is to be kept before.
+    if (this.#failures > 0) this.#await(entry);
+    else void this.#store(entry);
     return true;
   }
 
@@ -80,21 +81,21 @@ export class Inbox implements Disposable {
       return this.#onFailure(entry, messageOf(error));
     }
     entry.state = "stored";
-    this.#isTold = false;
+    this.#options.trouble.worked();
     if (isNew) this.#show(entry);
     this.#acknowledge();
   }
 
   #onFailure(entry: Entry, reason: string): void {
     if (this.#closed) return;
+    this.#options.trouble.failed(reason);
+    this.#await(entry);
+  }
+
+  /** Shows an entry, and stores it the next time. */
+  #await(entry: Entry): void {
     entry.state = "failed";
     this.#failures++;
-    if (!this.#isTold) {
-      this.#isTold = true;
-      this.#options.onProblem(
-        `${reason}. New messages are shown, but neither kept nor confirmed until that works again`,
-      );
-    }
     this.#failedLength += entry.message.content.length;
     this.#show(entry);
     this.#cancelRetry ??= this.#options.clock.after(STORE_RETRY_MS, () => this.#retry());

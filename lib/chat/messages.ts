@@ -11,6 +11,7 @@ import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
 import { conversationsWith } from "./conversations.ts";
 import type { DeliveryState, Outgoing } from "./delivery.ts";
+import { DiskTrouble } from "./disk_trouble.ts";
 import { Inbox } from "./inbox.ts";
 import type { Carrier } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
@@ -86,6 +87,7 @@ export class Messages implements Disposable {
   #cancelRetention: () => void = () => {};
   readonly #tags: Map<MessageId, unknown>;
   readonly #stop = new AbortController();
+  readonly #trouble: DiskTrouble;
 
   private constructor(
     options: MessagesOptions,
@@ -96,7 +98,8 @@ export class Messages implements Disposable {
     this.#options = options;
     this.#tags = tags;
     this.#ids = new MessageIdSource(clock, random);
-    this.#inbox = new Inbox({ clock, log, store: store.inbox, onProblem });
+    this.#trouble = new DiskTrouble(onProblem);
+    this.#inbox = new Inbox({ clock, log, store: store.inbox, trouble: this.#trouble });
     this.#outbox = outbox;
   }
 
@@ -135,7 +138,9 @@ export class Messages implements Disposable {
     const message = { id: messageId, contact, content, timestamp, encrypted, trust };
     if (tag !== undefined && this.#tags.size < MAX_TAGS) this.#tags.set(messageId, tag);
     try {
-      return { messageId, to, state: await this.#outbox.send(message) };
+      const state = await this.#outbox.send(message);
+      this.#trouble.worked();
+      return { messageId, to, state };
     } catch (error) {
       const carrier = this.#options.carrier(contact);
       if (!(error instanceof StoreError) || !carrier.isOpen()) {
@@ -143,6 +148,7 @@ export class Messages implements Disposable {
         throw error;
       }
       // Who is there can be told all the same; only nothing of it is kept.
+      this.#trouble.failed(error.message);
       void this.#sendUnstored(carrier, { ...message, key: 0 });
       return { messageId, to, state: "sent" };
     }

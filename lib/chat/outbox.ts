@@ -67,6 +67,8 @@ export class Outbox implements Disposable {
   readonly #waiting = new Set<string>();
   readonly #cancelling = new Set<number>();
   #idle: PromiseWithResolvers<void> | undefined;
+  /** Whether the log says already that states cannot be stored. */
+  #isLogged = false;
   #cancelExpiry: () => void = () => {};
   readonly #stop = new AbortController();
 
@@ -210,10 +212,14 @@ export class Outbox implements Disposable {
         if (state === "delivered") await store.delivered(contact, [id]);
         else if (state === "sent") await store.sent(id);
         else await store.failed(id, reason);
+        this.#isLogged = false;
         return onState(message, state, reason || undefined);
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        log.warn(`Cannot record that a message is ${state}, trying again: ${messageOf(error)}`);
+        if (!this.#isLogged) {
+          this.#isLogged = true; // once for all messages that wait for the disk
+          log.warn(`Cannot record that a message is ${state}, trying again: ${messageOf(error)}`);
+        }
         await clock.sleep(STORE_RETRY_MS, this.#stop.signal).catch(() => {});
       }
     }

@@ -20,12 +20,17 @@ export async function writeAtomically(
       for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
       await file.sync();
     }
-    await Deno.rename(temporary, path);
+    await renameForGood(temporary, path);
   } catch (error) {
     await removeIfThere(temporary).catch(() => {}); // the first error is the one that says why
     throw error;
   }
-  await syncDirectory(path.replace(/[/\\][^/\\]*$/, "") || "/");
+}
+
+/** Renames a file within its directory, and sees to it that this lasts. */
+export async function renameForGood(from: string, to: string): Promise<void> {
+  await Deno.rename(from, to);
+  await syncDirectory(to.replace(/[/\\][^/\\]*$/, "") || "/");
 }
 
 /** Makes a rename last through a power failure; some systems cannot open directories. */

@@ -3,7 +3,7 @@ import { ParlanceError } from "../errors.ts";
 import { peerIdOfCertificate, readCertificate } from "../wire/certificate.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import { makeCertificate } from "./certificate_maker.ts";
-import { openToOthers, readProfileFile, writeAtomically } from "./files.ts";
+import { openToOthers, readProfileFile, renameForGood, writeAtomically } from "./files.ts";
 import { decodePem } from "./pem.ts";
 
 /** Who a peer is: its certificate, and the key that proves it. */
@@ -22,6 +22,8 @@ export class IdentityError extends ParlanceError {
 
 const KEY_FILE = "key.pem";
 const CERTIFICATE_FILE = "cert.pem";
+/** The certificate until its key is there: whatever ends the program, both or neither are left. */
+const NEW_CERTIFICATE_FILE = "cert.pem.new";
 /** Ours have 119 and about 370 bytes; what is longer is something else. */
 const MAX_PEM_BYTES = 8192;
 
@@ -102,6 +104,7 @@ function damaged(directory: string, why: string, cause?: unknown): IdentityError
  * @throws {IdentityError} As {@linkcode readIdentity}; nothing is ever replaced.
  */
 export async function openIdentity(directory: string, random: Random): Promise<Identity> {
+  await completeIdentity(directory);
   const existing = await readIdentity(directory);
   if (existing !== undefined) return existing;
   const { keyPem, certificatePem } = await makeCertificate(random);
@@ -127,8 +130,28 @@ export async function storeIdentity(directory: string, identity: Identity): Prom
   }
   const encoder = new TextEncoder();
   const { keyPem, certificatePem } = identity;
+  const certificate = encoder.encode(certificatePem);
+  await writeAtomically(`${directory}/${NEW_CERTIFICATE_FILE}`, certificate, 0o644);
   await writeAtomically(`${directory}/${KEY_FILE}`, encoder.encode(keyPem), 0o600);
-  await writeAtomically(`${directory}/${CERTIFICATE_FILE}`, encoder.encode(certificatePem), 0o644);
+  await renameForGood(
+    `${directory}/${NEW_CERTIFICATE_FILE}`,
+    `${directory}/${CERTIFICATE_FILE}`,
+  );
+}
+
+/** Ends what {@linkcode storeIdentity} had begun when the program was ended. */
+async function completeIdentity(directory: string): Promise<void> {
+  const path = `${directory}/${NEW_CERTIFICATE_FILE}`;
+  const certificatePem = await readProfileFile(path, MAX_PEM_BYTES);
+  if (certificatePem === undefined || await exists(`${directory}/${CERTIFICATE_FILE}`)) return;
+  const keyPem = await readProfileFile(`${directory}/${KEY_FILE}`, MAX_PEM_BYTES);
+  if (keyPem === undefined) return; // it was never used, and is written anew
+  try {
+    await makeIdentity(keyPem, certificatePem);
+  } catch {
+    return; // of another key
+  }
+  await renameForGood(path, `${directory}/${CERTIFICATE_FILE}`);
 }
 
 async function exists(path: string): Promise<boolean> {

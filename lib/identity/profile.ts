@@ -47,16 +47,18 @@ export class Profile implements AsyncDisposable {
    * Opens a profile, and makes its directory where there is none.
    *
    * @throws {ProfileInUseError} Another process uses the profile; the message has its pid.
-   * @throws {ProfileError} The directory is open to other users, or cannot be made, written or locked.
+   * @throws {ProfileError} The directory is open to other users, or cannot be made or locked. One
+   *   that cannot be written, for now, can be used: what is not kept then is told by whoever would
+   *   keep it.
    */
   static async open({ directory, log }: { directory: string; log: Log }): Promise<Profile> {
     try {
       await prepare(directory);
       const path = `${directory}/${LOCK_FILE}`;
-      const lock = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+      const lock = await openLock(path);
       try {
         if (!await lock.tryLock(true)) throw await inUse(directory);
-        await Deno.writeTextFile(`${directory}/${PID_FILE}`, `${Deno.pid}\n`, { mode: 0o600 });
+        await writePid(directory, log);
         log.debug(`Profile ${directory} is locked`);
         return new Profile(directory, lock, log);
       } catch (error) {
@@ -85,6 +87,27 @@ export class Profile implements AsyncDisposable {
     } finally {
       lock.close();
     }
+  }
+}
+
+/** A file that is there can be locked even where nothing can be written. */
+async function openLock(path: string): Promise<Deno.FsFile> {
+  try {
+    return await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+  } catch (error) {
+    try {
+      return await Deno.open(path, { read: true });
+    } catch {
+      throw error;
+    }
+  }
+}
+
+async function writePid(directory: string, log: Log): Promise<void> {
+  try {
+    await Deno.writeTextFile(`${directory}/${PID_FILE}`, `${Deno.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    log.debug(`Cannot write a pid file in ${directory}: ${messageOf(error)}`);
   }
 }
 

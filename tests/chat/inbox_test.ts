@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { silentLog } from "../../lib/base/log.ts";
+import { DiskTrouble } from "../../lib/chat/disk_trouble.ts";
 import { Inbox } from "../../lib/chat/inbox.ts";
 import type { Reception } from "../../lib/store/inbox.ts";
 import type { ReceivedMessage } from "../../lib/store/message.ts";
@@ -24,7 +25,7 @@ class InboxWorld {
         return outcome.promise;
       },
     },
-    onProblem: (message) => this.story.push(`! ${message}`),
+    trouble: new DiskTrouble((message) => this.story.push(`! ${message}`)),
   });
 
   take(content: string): boolean {
@@ -91,6 +92,23 @@ Deno.test("inbox acknowledges nothing before what came before it", async () => {
   world.commits[2].outcome.resolve({ kind: "new", key: 1 });
   await turns();
   assert.deepEqual(world.story.slice(-2), ["ack one", "ack two"]);
+});
+
+Deno.test("inbox stores nothing before what waits for the disk", async () => {
+  const world = new InboxWorld();
+  world.take("one");
+  world.commits[0].outcome.reject(new Error("The disk is full"));
+  await turns();
+  world.take("two");
+  await turns();
+  assert.equal(world.story.at(-1), "show two");
+  await world.clock.advance(5000);
+  assert.deepEqual(world.commits.map(({ content }) => content), ["one", "one", "two"]);
+  for (const { outcome } of world.commits) outcome.resolve({ kind: "new", key: 1 });
+  await turns();
+  assert.deepEqual(world.story.slice(-3), ["show two", "ack one", "ack two"]);
+  world.take("three");
+  assert.equal(world.commits.at(-1)?.content, "three");
 });
 
 Deno.test("inbox takes no more than a bounded number of messages that it cannot store", async () => {

@@ -92,6 +92,7 @@ export class OutboxWorld implements AsyncDisposable {
   readonly carriers = new Map<string, ManualCarrier>();
   /** States in order, as `content: state`, with the reason in brackets. */
   readonly story: string[] = [];
+  readonly warnings: string[] = [];
   lastId = 0;
 
   private constructor(
@@ -119,7 +120,7 @@ export class OutboxWorld implements AsyncDisposable {
     this.outbox = await Outbox.open({
       clock: this.clock,
       random: { float: () => 0.5, bytes: (length) => new Uint8Array(length) },
-      log: silentLog,
+      log: { ...silentLog, warn: (message) => this.warnings.push(message) },
       store: this.store.outbox,
       carrier: ({ nickname }) => this.carrier(nickname),
       ready: () => undefined,

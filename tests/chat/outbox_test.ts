@@ -22,6 +22,20 @@ Deno.test("outbox hands a message over once it is stored, and marks it delivered
   assert.deepEqual(world.story.slice(-2), ["hi: sent", "hi: delivered"]);
 });
 
+Deno.test("outbox hands messages over once that were stored together", async () => {
+  await using world = await OutboxWorld.open();
+  world.carrier("bob").open_ = true;
+  await Promise.all(["one", "two", "three"].map((text) => world.send(bob, text)));
+  assert.deepEqual(world.carrier("bob").contents, ["one", "two", "three"]);
+  world.carrier("bob").takeAll();
+  await turns();
+  assert.deepEqual(world.story.filter((line) => line.endsWith("delivered")), [
+    "one: delivered",
+    "two: delivered",
+    "three: delivered",
+  ]);
+});
+
 Deno.test("outbox hands nothing over that could not be stored", async () => {
   await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
@@ -180,18 +194,22 @@ Deno.test("outbox hands over what could not be cancelled", async () => {
   assert.deepEqual(world.carrier("bob").contents, ["one"]);
 });
 
-Deno.test("outbox records a delivery later when the disk is full", async () => {
+Deno.test("outbox records deliveries later when the disk is full, and logs that once", async () => {
   await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
-  await world.send(bob, "hi");
+  await world.send(bob, "one");
+  await world.send(bob, "two");
   world.store.failure = new Error("disk full");
   world.carrier("bob").takeAll();
   await turns();
-  assert.deepEqual(world.states, ["hi: pending"]);
+  assert.deepEqual(world.states, ["one: pending", "two: pending"]);
+  await world.clock.advance(5000);
+  await turns();
+  assert.equal(world.warnings.length, 1);
   world.store.failure = undefined;
   await world.clock.advance(5000);
   await turns();
-  assert.deepEqual(world.states, ["hi: delivered"]);
+  assert.deepEqual(world.states, ["one: delivered", "two: delivered"]);
 });
 
 Deno.test("outbox gives messages up after the time that is set, and says so", async () => {

@@ -190,3 +190,33 @@ Deno.test("a stored identity is the one that is read", async () => {
   await storeIdentity(directory.path, identity);
   assert.deepEqual(await readIdentity(directory.path), identity);
 });
+
+Deno.test("an identity whose making was interrupted is completed, or made anew", async () => {
+  await using root = await TemporaryDirectory.make();
+  const made = `${root.path}/made`;
+  await Deno.mkdir(made);
+  const identity = await openIdentity(made, systemRandom);
+  assert.deepEqual(await namesIn(made), ["cert.pem", "key.pem"]);
+  /** A profile in which the program was ended when it had these files. */
+  const interrupted = async (name: string, files: Record<string, string>) => {
+    const directory = `${root.path}/${name}`;
+    await Deno.mkdir(directory);
+    for (const [file, text] of Object.entries(files)) {
+      await Deno.writeTextFile(`${directory}/${file}`, text, { mode: 0o600 });
+    }
+    return directory;
+  };
+  const { keyPem, certificatePem } = identity;
+  const both = await interrupted("both", { "key.pem": keyPem, "cert.pem.new": certificatePem });
+  assert.equal((await openIdentity(both, systemRandom)).id, identity.id);
+  assert.deepEqual(await namesIn(both), ["cert.pem", "key.pem"]);
+  const first = await interrupted("first", { "cert.pem.new": certificatePem });
+  assert.notEqual((await openIdentity(first, systemRandom)).id, identity.id);
+  assert.deepEqual(await namesIn(first), ["cert.pem", "key.pem"]);
+  const other = await makeCertificate(systemRandom);
+  const foreign = await interrupted("foreign", {
+    "key.pem": other.keyPem,
+    "cert.pem.new": certificatePem,
+  });
+  await assert.rejects(openIdentity(foreign, systemRandom), /cert.pem is missing/);
+});

@@ -120,6 +120,13 @@ Deno.test("a place where no profile can be is refused with another to choose", a
   }
 });
 
+Deno.test("a profile whose pid file cannot be written can be used", async () => {
+  await using root = await TemporaryDirectory.make();
+  await Deno.mkdir(`${root.path}/pid`);
+  await using _ = await openProfile(root.path);
+  await assert.rejects(openProfile(root.path), { message: /: another process uses it/ });
+});
+
 Deno.test("an atomic write replaces content and mode, and leaves nothing else behind", async () => {
   await using root = await TemporaryDirectory.make();
   const path = `${root.path}/a`;
