@@ -84,6 +84,7 @@ export async function secure(stream: Stream, options: TlsOptions): Promise<Strea
     const certificate = socket.getPeerCertificate(true)?.raw;
     if (certificate === undefined) throw new Error("the other side showed no certificate");
     const problem = await judge(new Uint8Array(certificate));
+    if (signal?.aborted) throw signal.reason;
     if (problem !== undefined) throw new Error(problem);
     return secured;
   } catch (error) {

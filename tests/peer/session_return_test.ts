@@ -135,21 +135,24 @@ Deno.test("a handshake that is complete only after the end begins no session, an
 });
 
 Deno.test("10,000 strangers do not make a friend's numbers be forgotten", async () => {
-  const world = memoryWorld();
-  const { alice, bob } = couple(world);
-  alice.say(bob.id, "hi");
+  const { alice, hand, dial, id } = await withHand();
+  const message = { type: "message", seq: 1, ...chatMessage("once") };
+  await hand.hello();
+  await hand.say(message);
   await settle();
-  await bob[Symbol.asyncDispose]();
+  alice.say(id, "hi");
+  await settle();
+  await hand.say({ type: "ack", seq: 1 }, { type: "bye", reason: "see you" });
   await settle();
   const nowhere = { hostname: "10.0.0.2", port: 9 };
   for (let number = 10; number < 10_020; number++) {
     const peer = { ...peerAt([nowhere]), id: idOf(number) };
     await alice.sessions.connect(peer, idOf(number)).catch(() => {});
   }
-  const again = await Hand.dial(bob.host, alice.address, bob.id);
-  await again.hello({ instance: "00000000000000b2" });
+  const again = await dial();
+  await again.hello({ ordinal: 2, dialled: 1 });
+  await again.say(message);
   await settle();
-  const [hello] = again.lines;
-  assert.equal(hello.type === "hello" && hello.ordinal, 2, "its second session");
+  assert.deepEqual(alice.heard, ["once"]);
   await alice[Symbol.asyncDispose]();
 });

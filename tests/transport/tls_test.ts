@@ -112,6 +112,27 @@ for (const role of ["client", "server"] as const) {
     assert.equal(clock.waiting, 0);
   });
 
+  Deno.test(`a ${role} that is told to give up while it judges the certificate does so`, async () => {
+    const { clock, near, far } = await plainPair();
+    const attempt = new AbortController();
+    const { signal } = attempt;
+    const other = role === "client" ? "server" : "client";
+    const secured = secure(near, {
+      clock,
+      credentials,
+      role,
+      judge() {
+        attempt.abort(new Error("enough"));
+        return judge();
+      },
+      signal,
+    });
+    const accepting = secure(far, { clock, credentials, role: other, judge });
+    await assert.rejects(secured, /enough/);
+    await accepting.then((stream) => stream.close(), () => {});
+    assert.equal(clock.waiting, 0);
+  });
+
   Deno.test(`a ${role} that refuses the certificate says why, and sends and takes nothing`, async () => {
     const { clock, near, far } = await plainPair();
     const other = role === "client" ? "server" : "client";
