@@ -76,6 +76,8 @@ export class Lane {
   #retryMs = MIN_RETRY_MS;
   #cancelRetry: (() => void) | undefined;
   #isPumping = false;
+  /** Whether it waits until more news is welcome: once, however often it is asked to go on. */
+  #isWaiting = false;
   #closed = false;
 
   constructor(options: LaneOptions) {
@@ -181,15 +183,17 @@ export class Lane {
     return this.#hasMore || this.#next.length > 0;
   }
 
-  #pump(): void {
+  /** @param hasTurn Whether it has waited for its turn to make news. */
+  #pump(hasTurn = false): void {
     const { carrier, isHeld, ready } = this.#options;
-    while (!this.#closed && this.#isBehind && this.#hasRoom()) {
+    while (!this.#closed && !this.#isWaiting && this.#isBehind && this.#hasRoom()) {
       if (!carrier.isOpen()) {
         this.#readAgain();
         return this.#open();
       }
-      const room = ready();
-      if (room !== undefined) return void room.then(() => this.wake());
+      const room = hasTurn ? undefined : ready();
+      if (room !== undefined) return this.#wait(room);
+      hasTurn = false;
       const page = this.#takePage();
       let count = 0;
       for (const message of page) {
@@ -203,6 +207,14 @@ export class Lane {
       if (count < page.length) this.#readAgain();
     }
     this.#checkQuiet();
+  }
+
+  #wait(room: Promise<void>): void {
+    this.#isWaiting = true;
+    void room.then(() => {
+      this.#isWaiting = false;
+      this.#pump(true);
+    });
   }
 
   /** The messages that are next, from memory or from the store. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { AsyncQueue } from "../../lib/base/async_queue.ts";
 import { ConnectError, InvalidInputError, RefusedError } from "../../lib/errors.ts";
 import { idOf } from "../peer/session_fixtures.ts";
 import { messageIdOf } from "../support/message_ids.ts";
@@ -155,6 +156,21 @@ Deno.test("outbox hands over once and in order what is written faster than it is
   }
   await sent;
   assert.deepEqual(carrier.contents, numbers);
+});
+
+Deno.test("outbox goes on when its news is welcome again, however much was written meanwhile", async () => {
+  const events = new AsyncQueue<string>(1);
+  await using world = await OutboxWorld.open({ ready: () => events.ready() });
+  const carrier = world.carrier("bob");
+  events.push("something that is not read yet");
+  const numbers = Array.from({ length: 600 }, (_, index) => `${index}`);
+  await Promise.all(numbers.map((number) => world.send(bob, number)));
+  carrier.open_ = true;
+  await Promise.all(numbers.map((number) => world.send(bob, number)));
+  assert.equal(carrier.handedOver.length, 0);
+  await events.next();
+  await turns(20);
+  assert.deepEqual(carrier.contents, [...numbers, ...numbers]);
 });
 
 Deno.test("outbox does not hand over what was cancelled behind messages that are not taken", async () => {
