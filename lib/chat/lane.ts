@@ -13,6 +13,8 @@ const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 60_000;
 /** Whoever writes faster than is delivered waits no longer than this for one message, in milliseconds. */
 const MAX_PACE_MS = 100;
+/** And does not wait for a recipient that has taken nothing for this long, in milliseconds. */
+const STALLED_MS = 2000;
 
 /** Carries messages to one recipient. */
 export interface Carrier {
@@ -69,8 +71,8 @@ export class Lane {
   #hasMore = true;
   /** What has arrived in this turn. */
   #arrived: Outgoing[] = [];
-  /** Whether something has arrived since somebody waited for that in vain. */
-  #isMoving = false;
+  /** When something has arrived last, or a session was begun, by the monotonic clock. */
+  #movedAt = -Infinity;
   #pace: (PromiseWithResolvers<void> & { readonly cancel: () => void }) | undefined;
   #opening: Promise<void> | undefined;
   #retryMs = MIN_RETRY_MS;
@@ -134,11 +136,12 @@ export class Lane {
    *   `undefined` when it has, or nothing moves, so that waiting is in vain.
    */
   pace(): Promise<void> | undefined {
-    if (!this.#isMoving || !this.#isAhead || !this.#options.carrier.isOpen()) return undefined;
-    this.#isMoving = false;
+    const { carrier, clock } = this.#options;
+    if (!this.#isAhead || (this.#opening === undefined && !carrier.isOpen())) return undefined;
+    if (clock.monotonic() - this.#movedAt >= STALLED_MS) return undefined;
     this.#pace ??= {
       ...Promise.withResolvers<void>(),
-      cancel: this.#options.clock.after(MAX_PACE_MS, () => this.#goOn()),
+      cancel: clock.after(MAX_PACE_MS, () => this.#goOn()),
     };
     return this.#pace.promise;
   }
@@ -284,7 +287,7 @@ export class Lane {
     this.#retryMs = MIN_RETRY_MS;
     void stored.then(() => {
       for (const message of messages) this.#remove(message);
-      this.#isMoving = true;
+      this.#movedAt = this.#options.clock.monotonic();
       // Reading for every single place would cost more than the places are worth.
       if (this.#isHalfEmpty()) this.wake();
       this.#checkQuiet();
@@ -321,6 +324,7 @@ export class Lane {
     const { carrier } = this.#options;
     if (this.#opening !== undefined || this.#cancelRetry !== undefined) return;
     if (!carrier.isReachable()) return this.#checkQuiet();
+    this.#movedAt = this.#options.clock.monotonic();
     this.#opening = carrier.open().then(
       () => {
         this.#opening = undefined;
