@@ -35,11 +35,10 @@ async function measure(workspace: Workspace): Promise<Row[]> {
     compared: `written and indexed in ${filled.toFixed(0)} s`,
   }];
   rows.push(...await measureStarts(workspace, `${workspace.directory}/empty`, full));
-  const nickname = unique("alice");
-  await using alice = startWith(workspace, full, nickname);
+  await using alice = startWith(workspace, full, unique("alice"));
   await alice.event({ event: "ready" });
   rows.push(...await measureQuestions(alice));
-  rows.push(...await measurePending(workspace, alice, nickname));
+  rows.push(...await measurePending(workspace, alice));
   return rows;
 }
 
@@ -75,7 +74,8 @@ async function measureQuestions(alice: PipedProgram): Promise<Row[]> {
     "a frequent word": (index) => word(index),
     "two frequent words": (index) => `${word(index)} ${word(index + 1)}`,
     "a phrase": (index) => `"${word(index)} ${word(index + 1)}"`,
-    "a beginning": (index) => `${word(index).slice(0, 2)}*`,
+    "a beginning of four letters": (index) => `${word(index).slice(0, 4)}*`,
+    "a beginning of two": (index) => `${word(index).slice(0, 2)}*`,
     "a rare word": (index) => index === 0 ? "xylophone" : word(40_000 + index),
     "a frequent word, from:": (index) => `${word(index)} from:contact${index}`,
     "a rare word, from:": (index) => `${word(40_000 + index)} from:contact${index}`,
@@ -128,18 +128,17 @@ async function ask(
 async function measurePending(
   workspace: Workspace,
   alice: PipedProgram,
-  aliceName: string,
 ): Promise<Row[]> {
-  const awayName = unique("dave");
-  await using carol = workspace.startClient(unique("carol"));
-  const { nickname: carolName } = await carol.event({ event: "ready" });
+  const [awayName, carolName] = [unique("dave"), unique("carol")];
+  await using _carol = workspace.startClient(carolName);
+  await alice.event({ event: "peer_up", nickname: carolName });
   {
-    await using away = workspace.startClient(awayName);
-    await away.event({ event: "peer_up", nickname: aliceName });
+    await using _away = workspace.startClient(awayName);
+    await alice.event({ event: "peer_up", nickname: awayName });
     await deliver(alice, awayName);
   }
   await alice.event({ event: "peer_down", nickname: awayName });
-  await deliver(alice, carolName as string);
+  await deliver(alice, carolName);
   const before = await ask("/outbox, when nothing waits", alice, () => ({ command: "outbox" }));
   const commands = function* () {
     for (let number = 0; number < PENDING; number++) {
@@ -156,7 +155,7 @@ async function measurePending(
   const rate = PENDING / (performance.now() - startedAt) * 1000;
   const toOthers: number[] = [];
   for (let index = 0; index < REPEATS; index++) {
-    toOthers.push(await deliver(alice, carolName as string));
+    toOthers.push(await deliver(alice, carolName));
   }
   const { most } = spread(toOthers);
   return [
