@@ -3,7 +3,7 @@
  * fail it, since other programs share the processor; it fails when something that was sent did
  * not arrive.
  *
- *     deno task bench                 all, about three minutes
+ *     deno task bench                 all, about six minutes
  *     deno task bench latency start   some
  *
  * Uses the loopback interface only. What the figures mean stands in `docs/benchmarks.md`.
@@ -13,6 +13,7 @@
 import type { Bench } from "./support/bench.ts";
 import { formatTable } from "./support/table.ts";
 import { Workspace } from "./support/workspace.ts";
+import { history } from "./history.ts";
 import { latency } from "./latency.ts";
 import { newcomer } from "./newcomer.ts";
 import { serverLoad } from "./server_load.ts";
@@ -20,7 +21,15 @@ import { sessions } from "./sessions.ts";
 import { start } from "./start.ts";
 import { throughput } from "./throughput.ts";
 
-const BENCHES: readonly Bench[] = [start, newcomer, latency, throughput, sessions, serverLoad];
+const BENCHES: readonly Bench[] = [
+  start,
+  newcomer,
+  latency,
+  throughput,
+  history,
+  sessions,
+  serverLoad,
+];
 
 function chosen(names: readonly string[]): readonly Bench[] {
   const unknown = names.find((name) => !BENCHES.some((bench) => bench.name === name));

@@ -10,15 +10,21 @@ export interface Pair extends AsyncDisposable {
 }
 
 /**
- * Starts two clients and waits until they know each other.
- *
- * @param isPlain Without identities, so that they talk in plain text.
+ * What is measured: the client as users start it; what its sessions can do without a store; the same
+ * without identities, in plain text.
  */
-export async function startPair(workspace: Workspace, isPlain = false): Promise<Pair> {
+export type PairKind = "client" | "session" | "plain";
+
+/** Starts two programs and waits until they know each other. */
+export async function startPair(workspace: Workspace, kind: PairKind = "client"): Promise<Pair> {
   await using parts = new AsyncDisposableStack();
   const [aliceName, bobName] = [unique("alice"), unique("bob")];
   const start = (nickname: string) =>
-    parts.use(isPlain ? workspace.startPlainClient(nickname) : workspace.startClient(nickname));
+    parts.use(
+      kind === "client"
+        ? workspace.startClient(nickname)
+        : workspace.startSessionClient(nickname, kind === "plain"),
+    );
   const [alice, bob] = [start(aliceName), start(bobName)];
   await alice.event({ event: "peer_up", nickname: bobName });
   await bob.event({ event: "peer_up", nickname: aliceName });

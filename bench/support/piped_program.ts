@@ -108,20 +108,21 @@ export class PipedProgram implements AsyncDisposable {
   /**
    * Reads until at least `count` more lines have come.
    *
+   * @param beginning Counts only lines that begin so.
    * @returns The bytes of whole lines as they came, to be looked at when the clock has stopped.
    * @throws When the program ends before that, or they do not come.
    */
-  async lines(count: number): Promise<Uint8Array[]> {
+  async lines(count: number, beginning = ""): Promise<Uint8Array[]> {
     const until = inTime();
     const chunks: Uint8Array<ArrayBuffer>[] = [];
-    let seen = 0;
+    const counter = new LineCounter(beginning);
     const take = (bytes: Uint8Array<ArrayBuffer>) => {
       chunks.push(bytes);
-      for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) seen++;
+      counter.push(bytes);
     };
     if (this.#rest !== "") take(new TextEncoder().encode(this.#rest));
     this.#rest = "";
-    while (seen < count) {
+    while (counter.count < count) {
       let bytes;
       let cause: unknown = `${this.#label} has ended`;
       try {
@@ -129,7 +130,9 @@ export class PipedProgram implements AsyncDisposable {
       } catch (error) {
         cause = error;
       }
-      if (bytes === undefined) throw new Error(`Only ${seen} of ${count} lines came`, { cause });
+      if (bytes === undefined) {
+        throw new Error(`Only ${counter.count} of ${count} lines came`, { cause });
+      }
       take(bytes);
     }
     const last = chunks.pop();
@@ -177,4 +180,31 @@ export class PipedProgram implements AsyncDisposable {
 /** The latest moment for what is waited for from now on. */
 function inTime(): number {
   return performance.now() + LIMIT_MS;
+}
+
+/** Counts lines that begin in some way, in pieces, at little cost. */
+class LineCounter {
+  count = 0;
+  readonly #beginning: Uint8Array;
+  /** Bytes of the current line that agree with the beginning; none any more at -1. */
+  #agreed = 0;
+
+  constructor(beginning: string) {
+    this.#beginning = new TextEncoder().encode(beginning);
+  }
+
+  push(bytes: Uint8Array): void {
+    const wanted = this.#beginning;
+    for (let at = 0; at < bytes.length;) {
+      while (this.#agreed >= 0 && this.#agreed < wanted.length && at < bytes.length) {
+        this.#agreed = bytes[at++] === wanted[this.#agreed] ? this.#agreed + 1 : -1;
+        if (this.#agreed < 0) at--;
+      }
+      const end = bytes.indexOf(NEWLINE, at);
+      if (end < 0) return;
+      if (this.#agreed === wanted.length) this.count++;
+      this.#agreed = 0;
+      at = end + 1;
+    }
+  }
 }

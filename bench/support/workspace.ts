@@ -37,9 +37,10 @@ export class Workspace implements Disposable {
     return this.start(fromSource("main.ts", ...clientOptions(nickname)), `client ${nickname}`);
   }
 
-  /** Starts a client that has no identity, and so sends and hears plain text only. */
-  startPlainClient(nickname: string): PipedProgram {
-    return this.start(fromSource("bench/support/plain_client.ts", nickname), `plain ${nickname}`);
+  /** Starts a client without a store; without an identity it sends and hears plain text only. */
+  startSessionClient(nickname: string, isPlain: boolean): PipedProgram {
+    const identity = isPlain ? [] : [`${this.directory}/${nickname}`];
+    return this.startSupport("session_client.ts", nickname, ...identity);
   }
 
   /** Starts a module of `bench/support` as a program of its own. */

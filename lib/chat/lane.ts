@@ -4,13 +4,17 @@ import { messageOf, RefusedError } from "../errors.ts";
 import type { Outgoing } from "./delivery.ts";
 
 /** Messages, and UTF-16 units of them, that are on their way to one recipient at the same time. */
-const MAX_IN_FLIGHT = 4096;
+const MAX_IN_FLIGHT = 8192;
 const MAX_IN_FLIGHT_LENGTH = 2 * 1024 * 1024;
 /** Messages that are read from the store at once. */
 const PAGE = 512;
 /** The waits between attempts to reach a recipient that is announced, growing and jittered. */
 const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 60_000;
+/** Whoever writes faster than is delivered waits no longer than this for one message, in milliseconds. */
+const MAX_PACE_MS = 100;
+/** And does not wait for a recipient that has taken nothing for this long, in milliseconds. */
+const STALLED_MS = 2000;
 
 /** Carries messages to one recipient. */
 export interface Carrier {
@@ -40,8 +44,8 @@ export interface LaneOptions {
   readonly isHeld: (key: number) => boolean;
   /** The message was handed over. */
   readonly onSent: (message: Outgoing) => void;
-  /** The message has arrived; resolves when that is stored. */
-  readonly onArrived: (message: Outgoing) => Promise<void>;
+  /** Messages have arrived; resolves when that is stored. */
+  readonly onArrived: (messages: readonly Outgoing[]) => Promise<void>;
   /** The message will never arrive; resolves when that is stored. */
   readonly onRefused: (message: Outgoing, reason: string) => Promise<void>;
   /** The message waits again. */
@@ -62,14 +66,24 @@ export class Lane {
   #length = 0;
   /** Everything up to this key was handed over, and all that is left of it is in flight. */
   #handedOver = 0;
+  /** What follows on that, so that it need not be read again; no more than a window. */
+  #next: Outgoing[] = [];
+  #nextLength = 0;
   /** Whether the store may have more behind that. */
   #hasMore = true;
+  /** What has arrived in this turn. */
+  #arrived: Outgoing[] = [];
+  /** When something has arrived last, or a session was begun, by the monotonic clock. */
+  #movedAt = -Infinity;
+  #pace: (PromiseWithResolvers<void> & { readonly cancel: () => void }) | undefined;
   #opening: Promise<void> | undefined;
   #retryMs = MIN_RETRY_MS;
   #cancelRetry: (() => void) | undefined;
   /** Whether the user knows that the recipient cannot be reached. */
   #isTold = false;
   #isPumping = false;
+  /** Whether it waits until more news is welcome: once, however often it is asked to go on. */
+  #isWaiting = false;
   #closed = false;
 
   constructor(options: LaneOptions) {
@@ -79,12 +93,12 @@ export class Lane {
   /** Whether messages are on their way, or will be without anybody's doing. */
   get isBusy(): boolean {
     return this.#inFlight.size > 0 || this.#opening !== undefined ||
-      (this.#hasMore && this.#cancelRetry === undefined && this.#options.carrier.isOpen());
+      (this.#isBehind && this.#cancelRetry === undefined && this.#options.carrier.isOpen());
   }
 
   /** Whether nothing waits either. */
   get isEmpty(): boolean {
-    return !this.#hasMore && this.#inFlight.size === 0;
+    return !this.#isBehind && this.#inFlight.size === 0;
   }
 
   /** Whether this message is on its way. */
@@ -99,20 +113,56 @@ export class Lane {
    */
   add(message: Outgoing): boolean {
     if (this.#closed) return false;
-    // Read from the store already: what is stored together is there together.
+    // What was stored together with others may have been read with them.
     if (message.key <= this.#handedOver) return true;
-    if (!this.#hasMore && this.#hasRoom() && this.#options.carrier.isOpen()) {
-      this.#handOver(message);
-      return true;
+    if (!this.#hasMore && this.#options.carrier.isOpen()) {
+      if (this.#next.length === 0 && this.#hasRoom()) {
+        this.#handOver(message);
+        return true;
+      }
+      if (this.#next.length < MAX_IN_FLIGHT && this.#nextLength < MAX_IN_FLIGHT_LENGTH) {
+        this.#next.push(message);
+        this.#nextLength += message.content.length;
+        this.wake();
+        return false;
+      }
     }
     this.#hasMore = true;
     this.#pump();
     return this.#inFlight.has(message.key);
   }
 
+  /**
+   * For whoever writes much: what is ahead of the recipient by more than what is on its way has to
+   * be read from the store again.
+   *
+   * @returns Resolves when half of what may be on its way has arrived, or after a tenth of a second;
+   *   `undefined` when it has, or nothing moves, so that waiting is in vain.
+   */
+  pace(): Promise<void> | undefined {
+    const { carrier, clock } = this.#options;
+    if (!this.#isAhead || (this.#opening === undefined && !carrier.isOpen())) return undefined;
+    if (clock.monotonic() - this.#movedAt >= STALLED_MS) return undefined;
+    this.#pace ??= {
+      ...Promise.withResolvers<void>(),
+      cancel: clock.after(MAX_PACE_MS, () => this.#goOn()),
+    };
+    return this.#pace.promise;
+  }
+
+  get #isAhead(): boolean {
+    return this.#isBehind || !this.#isHalfEmpty();
+  }
+
+  #goOn(): void {
+    this.#pace?.cancel();
+    this.#pace?.resolve();
+    this.#pace = undefined;
+  }
+
   /** Something may be possible now that was not before. */
   wake(): void {
-    if (this.#isPumping || this.#closed || !this.#hasMore) return;
+    if (this.#isPumping || this.#closed || !this.#isBehind) return;
     this.#isPumping = true;
     // A later microtask: what a session has to send again goes before what is new.
     queueMicrotask(() => {
@@ -133,37 +183,75 @@ export class Lane {
   close(): void {
     this.#closed = true;
     this.#cancelRetry?.();
+    this.#goOn();
   }
 
-  #pump(): void {
-    const { carrier, pending, isHeld, ready } = this.#options;
-    // What has just come back is not handed over again at once.
-    while (
-      !this.#closed && this.#hasMore && this.#hasRoom() && this.#cancelRetry === undefined
-    ) {
-      if (!carrier.isOpen()) return this.#open();
-      const room = ready();
-      if (room !== undefined) return void room.then(() => this.wake());
-      const page = pending(
-        this.#handedOver,
-        Math.min(PAGE, MAX_IN_FLIGHT - this.#inFlight.size),
-      );
-      // A page may be short because its messages are long.
-      this.#hasMore = page.length > 0;
+  get #isBehind(): boolean {
+    return this.#hasMore || this.#next.length > 0;
+  }
+
+  /** What has just come back is not handed over again at once. */
+  get #isReady(): boolean {
+    return !this.#closed && !this.#isWaiting && this.#cancelRetry === undefined;
+  }
+
+  /** @param hasTurn Whether it has waited for its turn to make news. */
+  #pump(hasTurn = false): void {
+    const { carrier, isHeld, ready } = this.#options;
+    while (this.#isReady && this.#isBehind && this.#hasRoom()) {
+      if (!carrier.isOpen()) {
+        this.#readAgain();
+        return this.#open();
+      }
+      const room = hasTurn ? undefined : ready();
+      if (room !== undefined) return this.#wait(room);
+      hasTurn = false;
+      const page = this.#takePage();
+      let count = 0;
       for (const message of page) {
-        if (!this.#hasRoom()) {
-          this.#hasMore = true;
-          break;
-        }
+        if (!this.#hasRoom()) break;
         const { key } = message;
         if (this.#inFlight.has(key) || isHeld(key)) this.#handedOver = key;
         else this.#handOver(message);
+        count++;
       }
+      // What has no room is read again.
+      if (count < page.length) this.#readAgain();
     }
     this.#checkQuiet();
   }
 
+  #wait(room: Promise<void>): void {
+    this.#isWaiting = true;
+    void room.then(() => {
+      this.#isWaiting = false;
+      this.#pump(true);
+    });
+  }
+
+  /** The messages that are next, from memory or from the store. */
+  #takePage(): Outgoing[] {
+    const count = Math.min(PAGE, MAX_IN_FLIGHT - this.#inFlight.size);
+    if (this.#next.length > 0) {
+      const page = this.#next.splice(0, count);
+      for (const { content } of page) this.#nextLength -= content.length;
+      return page;
+    }
+    const page = this.#options.pending(this.#handedOver, count);
+    // A page may be short because its messages are long.
+    this.#hasMore = page.length > 0;
+    return page;
+  }
+
+  /** Forgets what was to be next: the store has it. */
+  #readAgain(): void {
+    this.#next = [];
+    this.#nextLength = 0;
+    this.#hasMore = true;
+  }
+
   #checkQuiet(): void {
+    if (!this.#isAhead) this.#goOn();
     if (!this.isBusy) this.#options.onQuiet();
   }
 
@@ -176,26 +264,39 @@ export class Lane {
   }
 
   #handOver(message: Outgoing): void {
-    const { carrier, onSent, onArrived, onRefused } = this.#options;
+    const { carrier, onSent, onRefused } = this.#options;
     this.#handedOver = message.key;
     this.#inFlight.set(message.key, message);
     this.#length += message.content.length;
     const arrival = carrier.send(message);
     onSent(message);
     arrival.then(
-      () => this.#settle(message, onArrived(message)),
+      () => this.#arrive(message),
       (error) => {
-        if (error instanceof RefusedError) this.#settle(message, onRefused(message, error.message));
-        else this.#return(message, messageOf(error));
+        if (error instanceof RefusedError) {
+          this.#settle([message], onRefused(message, error.message));
+        } else this.#return(message, messageOf(error));
       },
     );
   }
 
-  /** The message stays in flight until its fate is stored: it must not be read again before. */
-  #settle(message: Outgoing, stored: Promise<void>): void {
+  #arrive(message: Outgoing): void {
+    this.#arrived.push(message);
+    if (this.#arrived.length > 1) return;
+    // A later microtask: one acknowledgement speaks for many messages.
+    queueMicrotask(() => {
+      const arrived = this.#arrived;
+      this.#arrived = [];
+      this.#settle(arrived, this.#options.onArrived(arrived));
+    });
+  }
+
+  /** Messages stay in flight until their fate is stored: they must not be read again before. */
+  #settle(messages: readonly Outgoing[], stored: Promise<void>): void {
     this.#retryMs = MIN_RETRY_MS;
     void stored.then(() => {
-      this.#remove(message);
+      for (const message of messages) this.#remove(message);
+      this.#movedAt = this.#options.clock.monotonic();
       // Reading for every single place would cost more than the places are worth.
       if (this.#isHalfEmpty()) this.wake();
       this.#checkQuiet();
@@ -205,14 +306,19 @@ export class Lane {
   /** A message that was passed over is to be handed over after all. */
   rewind(key: number): void {
     this.#handedOver = Math.min(this.#handedOver, key - 1);
-    this.#hasMore = true;
+    this.#readAgain();
     this.wake();
+  }
+
+  /** Messages that wait may be taken out of the store: what is next must come from there. */
+  reread(): void {
+    if (this.#next.length > 0) this.#readAgain();
   }
 
   #return(message: Outgoing, reason: string): void {
     this.#remove(message);
     this.#handedOver = Math.min(this.#handedOver, message.key - 1);
-    this.#hasMore = true;
+    this.#readAgain();
     this.#options.onReturned(message, reason);
     this.#retryLater();
     this.#checkQuiet();
@@ -227,6 +333,7 @@ export class Lane {
     const { carrier } = this.#options;
     if (this.#opening !== undefined || this.#cancelRetry !== undefined) return;
     if (!carrier.isReachable()) return this.#checkQuiet();
+    this.#movedAt = this.#options.clock.monotonic();
     this.#opening = carrier.open().then(
       () => {
         this.#opening = undefined;

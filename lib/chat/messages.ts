@@ -22,7 +22,7 @@ const DAY_MS = 86_400_000;
 const MEGABYTE = 1_000_000;
 /** Characters of an id's end that are enough to name a message that waits. */
 const MIN_SUFFIX = 4;
-/** Messages on their way whose tags are remembered. */
+/** Messages on their way whose tags are remembered, by their keys. */
 const MAX_TAGS = 100_000;
 /** Messages that wait are shown in pages of this size. */
 const PAGE = 1000;
@@ -85,14 +85,14 @@ export class Messages implements Disposable {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   #cancelRetention: () => void = () => {};
-  readonly #tags: Map<MessageId, unknown>;
+  readonly #tags: Map<number, unknown>;
   readonly #stop = new AbortController();
   readonly #trouble: DiskTrouble;
 
   private constructor(
     options: MessagesOptions,
     outbox: Outbox,
-    tags: Map<MessageId, unknown>,
+    tags: Map<number, unknown>,
   ) {
     const { clock, log, random, store, onProblem } = options;
     this.#options = options;
@@ -105,16 +105,16 @@ export class Messages implements Disposable {
 
   /** Opens what earlier runs have left. */
   static async open(options: MessagesOptions): Promise<Messages> {
-    const tags = new Map<MessageId, unknown>();
+    const tags = new Map<number, unknown>();
     const outbox = await Outbox.open({
       ...options,
       onUnreachable: ({ nickname }, reason) =>
         options.onProblem(`What waits for ${JSON.stringify(nickname)} is tried again: ${reason}`),
       store: options.store.outbox,
       onState: (message, state, reason) => {
-        const { id, contact } = message;
-        options.onState(message, state, reason, tags.get(id));
-        if (isLast(state, contact)) tags.delete(id);
+        const { key, contact } = message;
+        options.onState(message, state, reason, tags.get(key));
+        if (isLast(state, contact)) tags.delete(key);
       },
     });
     const messages = new Messages(options, outbox, tags);
@@ -136,22 +136,29 @@ export class Messages implements Disposable {
     const timestamp = Math.max(0, Math.floor(this.#options.clock.now() / 1000));
     const encrypted = contact.id !== undefined;
     const message = { id: messageId, contact, content, timestamp, encrypted, trust };
-    if (tag !== undefined && this.#tags.size < MAX_TAGS) this.#tags.set(messageId, tag);
+    const keepTag = (key: number) => {
+      if (tag !== undefined && this.#tags.size < MAX_TAGS) this.#tags.set(key, tag);
+    };
     try {
-      const state = await this.#outbox.send(message);
+      const state = await this.#outbox.send(message, keepTag);
       this.#trouble.worked();
       return { messageId, to, state };
     } catch (error) {
       const carrier = this.#options.carrier(contact);
-      if (!(error instanceof StoreError) || !carrier.isOpen()) {
-        this.#tags.delete(messageId);
-        throw error;
-      }
+      if (!(error instanceof StoreError) || !carrier.isOpen()) throw error;
       // Who is there can be told all the same; only nothing of it is kept.
       this.#trouble.failed(error.message);
-      void this.#sendUnstored(carrier, { ...message, key: 0 });
+      void this.#sendUnstored(carrier, { ...message, key: 0 }, tag);
       return { messageId, to, state: "sent" };
     }
+  }
+
+  /**
+   * For whoever sends much: resolves when the recipient of the last message has caught up with what
+   * was written, or after a tenth of a second; `undefined` when more is welcome now.
+   */
+  pace(): Promise<void> | undefined {
+    return this.#outbox.pace();
   }
 
   /**
@@ -255,10 +262,8 @@ export class Messages implements Disposable {
     );
   }
 
-  async #sendUnstored(carrier: Carrier, message: Outgoing): Promise<void> {
+  async #sendUnstored(carrier: Carrier, message: Outgoing, tag: unknown): Promise<void> {
     const { onState } = this.#options;
-    const tag = this.#tags.get(message.id);
-    this.#tags.delete(message.id);
     try {
       const arrival = carrier.send(message);
       onState(message, "sent", undefined, tag);

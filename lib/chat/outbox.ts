@@ -69,6 +69,8 @@ export class Outbox implements Disposable {
   #idle: PromiseWithResolvers<void> | undefined;
   /** Whether the log says already that states cannot be stored. */
   #isLogged = false;
+  /** Whom the last message was for. */
+  #latest: Lane | undefined;
   #cancelExpiry: () => void = () => {};
   readonly #stop = new AbortController();
 
@@ -94,20 +96,31 @@ export class Outbox implements Disposable {
   /**
    * Accepts a message.
    *
+   * @param onStored Called with its key before anything is told about it.
    * @returns Its state once it is on disk: `sent` where it left at once, else `pending`.
    * @throws {StoreError} When it cannot be stored; then it is not sent either.
    */
-  async send(message: Omit<OutgoingMessage, "state">): Promise<DeliveryState> {
+  async send(
+    message: Omit<OutgoingMessage, "state">,
+    onStored: (key: number) => void = () => {},
+  ): Promise<DeliveryState> {
     const { store, onState } = this.#options;
     const key = await store.enqueue({ ...message, state: "pending" });
+    onStored(key);
     const { id, contact, content, timestamp } = message;
     const outgoing = { key, id, contact, content, timestamp };
     this.#waiting.add(contactKey(contact));
-    if (!this.#stop.signal.aborted && this.#lane(contact).add(outgoing)) {
-      return contact.id === undefined ? "pending" : "sent";
+    if (!this.#stop.signal.aborted) {
+      this.#latest = this.#lane(contact);
+      if (this.#latest.add(outgoing)) return contact.id === undefined ? "pending" : "sent";
     }
     onState(outgoing, "pending");
     return "pending";
+  }
+
+  /** See {@linkcode Lane.pace}, of the recipient of the last message. */
+  pace(): Promise<void> | undefined {
+    return this.#latest?.pace();
   }
 
   /** A recipient has come, or there is a session with it. */
@@ -131,6 +144,7 @@ export class Outbox implements Disposable {
     }
     const { key } = message;
     this.#cancelling.add(key);
+    lane?.reread();
     let state: DeliveryState | undefined;
     try {
       state = await store.cancel(id);
@@ -176,8 +190,8 @@ export class Outbox implements Disposable {
       isHeld: (key) => this.#cancelling.has(key),
       // What waits for a connection of version 1 is not sent until the network has taken it.
       onSent: (message) => isPlain || onState(message, "sent"),
-      onArrived: (message) => this.#settle(message, isPlain ? "sent" : "delivered"),
-      onRefused: (message, reason) => this.#settle(message, "failed", reason),
+      onArrived: (messages) => this.#settle(messages, isPlain ? "sent" : "delivered"),
+      onRefused: (message, reason) => this.#settle([message], "failed", reason),
       onReturned: (message, reason) => onState(message, "pending", reason),
       onUnreachable: (reason) => {
         if (!this.#stop.signal.aborted) this.#options.onUnreachable(contact, reason);
@@ -203,17 +217,15 @@ export class Outbox implements Disposable {
     return this.#lanes.values().some((lane) => lane.isBusy);
   }
 
-  /** Records what became of a message; a disk that is full only delays that. */
-  async #settle(message: Outgoing, state: FinalState, reason = ""): Promise<void> {
-    const { clock, log, store, onState } = this.#options;
-    const { id, contact } = message;
+  /** Records what became of messages to one recipient; a disk that is full only delays that. */
+  async #settle(messages: readonly Outgoing[], state: FinalState, reason = ""): Promise<void> {
+    const { clock, log, onState } = this.#options;
     while (true) {
       try {
-        if (state === "delivered") await store.delivered(contact, [id]);
-        else if (state === "sent") await store.sent(id);
-        else await store.failed(id, reason);
+        await this.#record(messages, state, reason);
         this.#isLogged = false;
-        return onState(message, state, reason || undefined);
+        for (const message of messages) onState(message, state, reason || undefined);
+        return;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         if (!this.#isLogged) {
@@ -223,6 +235,26 @@ export class Outbox implements Disposable {
         await clock.sleep(STORE_RETRY_MS, this.#stop.signal).catch(() => {});
       }
     }
+  }
+
+  async #record(
+    messages: readonly Outgoing[],
+    state: FinalState,
+    reason: string,
+  ): Promise<void> {
+    const { store } = this.#options;
+    const writing: Promise<unknown>[] = [];
+    if (state === "delivered") {
+      for (let at = 0; at < messages.length; at += PAGE) {
+        const ids = messages.slice(at, at + PAGE).map(({ id }) => id);
+        writing.push(store.delivered(messages[0].contact, ids));
+      }
+    } else {
+      for (const { id } of messages) {
+        writing.push(state === "sent" ? store.sent(id) : store.failed(id, reason));
+      }
+    }
+    await Promise.all(writing);
   }
 
   async #expire(): Promise<void> {
@@ -247,8 +279,7 @@ export class Outbox implements Disposable {
     const { store } = this.#options;
     for (let after: number | undefined = 0; after !== undefined;) {
       const page = store.pending(contact, { after, limit: PAGE });
-      const settled = page.map((message) => this.#settle(outgoing(message), "failed", ABANDONED));
-      await Promise.all(settled);
+      await this.#settle(page.map(outgoing), "failed", ABANDONED);
       after = page.at(-1)?.key;
     }
   }

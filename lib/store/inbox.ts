@@ -3,7 +3,8 @@ import { messageIdBytes } from "../wire/message_id.ts";
 import type { ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
-import { contentBytes, contentValue, type ReceivedMessage, trustNumber } from "./message.ts";
+import { insertMessages, type MessageRow, rememberReceived } from "./insert.ts";
+import { contentBytes, type ReceivedMessage } from "./message.ts";
 import { STATE } from "./schema.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
@@ -24,6 +25,8 @@ export type Reception =
   /** The sender has given this id before; what came with it now is ignored. */
   | { readonly kind: "duplicate" };
 
+const DUPLICATE: Reception = { kind: "duplicate" };
+
 /** What others have sent. */
 export class Inbox {
   constructor(private readonly parts: InboxParts) {}
@@ -34,34 +37,39 @@ export class Inbox {
    * @returns Once it is on the disk, and may be acknowledged: also a duplicate.
    */
   receive(message: ReceivedMessage): Promise<Reception> {
-    return this.parts.queue.add(() => this.#insert(message), 1, contentBytes(message.content));
+    return this.parts.queue.addTo(this.#insert, message, 1, contentBytes(message.content));
   }
 
-  #insert({ contact, id, content, timestamp, encrypted, trust }: ReceivedMessage): Reception {
+  readonly #insert = (messages: readonly ReceivedMessage[]): Reception[] => {
     const { database, contacts, keys, clock, keepHistory } = this.parts;
-    const { key: from } = contacts.ensure(contact);
-    const bytes = id === undefined ? null : messageIdBytes(id);
-    if (bytes !== null) {
-      const sql = "INSERT OR IGNORE INTO received (contact, id) VALUES (?, ?)";
-      if (database.run(sql, from, bytes) === 0) return { kind: "duplicate" };
-    }
-    const now = clock.now();
-    const key = keys.next(now);
-    if (keepHistory) {
-      database.run(
-        `INSERT INTO message
-           (key, contact, state, kept, encrypted, trust, id, timestamp, stored_at, content)
-         VALUES (?, ?, ${STATE.received}, 1, ?, ?, ?, ?, ?, ?)`,
-        key,
-        from,
-        encrypted ? 1 : 0,
-        trustNumber(trust),
-        bytes,
-        timestamp,
-        now,
-        contentValue(content.toWellFormed()),
-      );
-    }
-    return { kind: "new", key };
-  }
+    const marks = messages.map(({ contact, id }) => ({
+      contact: contacts.ensure(contact).key,
+      id: id === undefined ? null : messageIdBytes(id),
+    }));
+    const isNew = rememberReceived(database, marks);
+    const rows: MessageRow[] = [];
+    const receptions = messages.map((message, at): Reception => {
+      if (!isNew[at]) return DUPLICATE;
+      const now = clock.now();
+      const key = keys.next(now);
+      if (keepHistory) {
+        const { content, timestamp, encrypted, trust } = message;
+        rows.push({
+          key,
+          contact: marks[at].contact,
+          state: STATE.received,
+          kept: true,
+          encrypted,
+          trust,
+          id: marks[at].id,
+          timestamp,
+          storedAt: now,
+          content,
+        });
+      }
+      return { kind: "new", key };
+    });
+    insertMessages(database, rows);
+    return receptions;
+  };
 }

@@ -4,16 +4,15 @@ import { type MessageId, messageIdBytes } from "../wire/message_id.ts";
 import { type Contact, type ContactName, contactOf, type ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
+import { insertMessages, type MessageRow } from "./insert.ts";
 import {
   contentBytes,
-  contentValue,
   MESSAGE_COLUMNS,
   messageOf,
   type OutgoingMessage,
   type OutgoingState,
   stateOf,
   type StoredMessage,
-  trustNumber,
 } from "./message.ts";
 import { STATE } from "./schema.ts";
 import type { WriteQueue } from "./write_queue.ts";
@@ -26,6 +25,8 @@ const PENDING_BYTES = 2 ** 20;
 export const EXPIRE_PAGE = 200;
 /** Longest reason that is kept, in UTF-16 units. */
 const MAX_REASON = 500;
+/** Ids from which on a list of them costs less than a statement for each. */
+const WORTH_A_LIST = 4;
 
 /**
  * The tables of messages with the index to go by. SQLite has no statistics here, and would at times
@@ -57,46 +58,47 @@ export class Outbox {
    * @throws {InvalidInputError} There is an outgoing message with this id.
    */
   enqueue(message: OutgoingMessage): Promise<number> {
-    const { contacts, queue } = this.parts;
-    const { contact, id, content } = message;
-    return queue.add(
-      () => this.#insert(message, id, contacts.ensure(contact).key),
-      1,
-      contentBytes(
-        content,
-      ),
-    );
+    return this.parts.queue.addTo(this.#insert, message, 1, contentBytes(message.content));
   }
 
-  #insert(message: OutgoingMessage, id: MessageId, contact: number): number {
-    const { database, keys, clock, keepHistory } = this.parts;
-    const bytes = messageIdBytes(id);
-    const taken = database.get(
+  readonly #insert = (messages: readonly OutgoingMessage[]): number[] => {
+    const { database, contacts, keys, clock, keepHistory } = this.parts;
+    const inserted: number[] = [];
+    const rows: MessageRow[] = [];
+    for (const message of messages) {
+      const { id, state, content, encrypted, trust, timestamp } = message;
+      const { key: contact } = contacts.ensure(message.contact);
+      const bytes = messageIdBytes(id);
+      // Among many it is found out by the index, and then they are done again one by one.
+      if (messages.length === 1) this.#requireNew(id, bytes);
+      const now = clock.now();
+      const key = keys.next(now);
+      inserted.push(key);
+      if (state === "sent" && !keepHistory) continue; // nothing is left to be done for it
+      rows.push({
+        key,
+        contact,
+        state: STATE[state],
+        kept: keepHistory,
+        encrypted,
+        trust,
+        id: bytes,
+        timestamp,
+        storedAt: now,
+        content,
+      });
+    }
+    insertMessages(database, rows);
+    return inserted;
+  };
+
+  #requireNew(id: MessageId, bytes: Uint8Array): void {
+    const taken = this.parts.database.get(
       "SELECT 1 FROM message INDEXED BY message_outgoing WHERE id = ? AND state > 0",
       bytes,
     );
-    if (taken !== undefined) {
-      throw new InvalidInputError(`Cannot send message ${id}: there is one with this id already`);
-    }
-    const now = clock.now();
-    const key = keys.next(now);
-    if (message.state === "sent" && !keepHistory) return key; // nothing is left to be done for it
-    database.run(
-      `INSERT INTO message
-         (key, contact, state, kept, encrypted, trust, id, timestamp, stored_at, content)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      key,
-      contact,
-      STATE[message.state],
-      keepHistory ? 1 : 0,
-      message.encrypted ? 1 : 0,
-      trustNumber(message.trust),
-      bytes,
-      message.timestamp,
-      now,
-      contentValue(message.content.toWellFormed()),
-    );
-    return key;
+    if (taken === undefined) return;
+    throw new InvalidInputError(`Cannot send message ${id}: there is one with this id already`);
   }
 
   /**
@@ -104,16 +106,35 @@ export class Outbox {
    * it was under way, is delivered all the same; ids of messages to others, and unknown ones, are
    * ignored.
    *
-   * @returns The ids of those that were not known to be delivered before.
+   * @returns How many were not known to be delivered before.
    */
-  delivered(contact: ContactName, ids: readonly MessageId[]): Promise<MessageId[]> {
-    const { contacts, queue } = this.parts;
+  delivered(contact: ContactName, ids: readonly MessageId[]): Promise<number> {
+    const { contacts, database, queue } = this.parts;
     return queue.add(() => {
       const key = contacts.find(contact)?.key;
-      if (key === undefined) return [];
-      return ids.filter((id) =>
-        this.#settle(id, STATE.delivered, undefined, "AND contact = ? AND state IN (1, 2, 4)", key)
+      if (key === undefined) return 0;
+      if (ids.length < WORTH_A_LIST) {
+        const condition = "AND contact = ? AND state IN (1, 2, 4)";
+        return ids.filter((id) => this.#settle(id, STATE.delivered, undefined, condition, key))
+          .length;
+      }
+      const list = JSON.stringify(ids);
+      const changed = database.run(
+        `UPDATE message INDEXED BY message_outgoing SET state = ${STATE.delivered}, reason = NULL
+         WHERE id IN (SELECT unhex(value, '-') FROM json_each(?)) AND state > 0
+           AND contact = ? AND state IN (1, 2, 4)`,
+        list,
+        key,
       );
+      if (changed > 0) {
+        database.run(
+          `DELETE FROM message INDEXED BY message_outgoing
+           WHERE id IN (SELECT unhex(value, '-') FROM json_each(?)) AND state > 0
+             AND state <> 1 AND kept = 0`,
+          list,
+        );
+      }
+      return changed;
     }, ids.length);
   }
 

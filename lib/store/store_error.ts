@@ -101,6 +101,12 @@ export function isDamage(error: unknown): boolean {
       (error instanceof StoreError ? error.kind : problemOf(error)) === "damaged";
 }
 
+/** Whether a row was refused because another one has its key (SQLITE_CONSTRAINT). */
+export function isConstraint(error: unknown): boolean {
+  const code = errcode(error);
+  return code !== undefined && (code & 0xff) === 19;
+}
+
 /** Whether it is the search index that is damaged, which can be made anew. */
 export function isIndexDamage(error: unknown): boolean {
   return errcode(error) === CORRUPT_VTAB;

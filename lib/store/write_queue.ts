@@ -20,8 +20,17 @@ export interface WriteQueueOptions {
   readonly afterRollback?: () => void;
 }
 
+/**
+ * Writes several items in a row, with fewer statements than one by one.
+ *
+ * @returns What came of each.
+ */
+export type Bulk<Item, Result> = (items: readonly Item[]) => readonly Result[];
+
 interface Operation {
-  readonly run: () => unknown;
+  /** Neighbours with the same one are written together. */
+  readonly bulk: Bulk<unknown, unknown>;
+  readonly item: unknown;
   readonly rows: number;
   readonly bytes: number;
   readonly resolve: (value: unknown) => void;
@@ -71,13 +80,24 @@ export class WriteQueue {
    * @throws {StoreError} The disk or the file failed; nothing of the batch is written.
    */
   add<T>(run: () => T, rows = 1, bytes = 0): Promise<T> {
+    return this.addTo(() => [run()], undefined, rows, bytes);
+  }
+
+  /**
+   * Queues an item of many.
+   *
+   * @param bulk The same function for all that may be written together.
+   * @param rows See {@linkcode add}, like all else.
+   */
+  addTo<Item, T>(bulk: Bulk<Item, T>, item: Item, rows = 1, bytes = 0): Promise<T> {
     if (this.#closed) {
       const error = new Error("it is closed");
       return Promise.reject(storeError("write to the history", this.options.database.path, error));
     }
     return new Promise<T>((resolve, reject) => {
       this.#operations.push({
-        run,
+        bulk: bulk as Bulk<unknown, unknown>,
+        item,
         rows,
         bytes,
         resolve: resolve as (value: unknown) => void,
@@ -104,9 +124,11 @@ export class WriteQueue {
 
   #writeBatch(): void {
     const batch = this.#takeBatch();
-    let outcomes: Outcome[];
+    let outcomes: readonly Outcome[] | undefined;
     try {
-      outcomes = this.#transact(batch, false) ?? this.#transact(batch, true)!;
+      const values = this.#transact(() => this.#runTogether(batch));
+      if (values !== undefined) return this.#settle(batch, values);
+      outcomes = this.#transact(() => batch.map((operation) => this.#runApart(operation)))!;
     } catch (cause) {
       const { database } = this.options;
       const error = storeError("write to the history", database.path, cause);
@@ -123,6 +145,12 @@ export class WriteQueue {
       if ("error" in outcome) batch[at].reject(outcome.error);
       else batch[at].resolve(outcome.value);
     }
+  }
+
+  #settle(batch: readonly Operation[], values: readonly unknown[]): void {
+    this.#setState({ kind: "ok" });
+    this.options.afterCommit?.();
+    for (let at = 0; at < batch.length; at++) batch[at].resolve(values[at]);
   }
 
   #takeBatch(): Operation[] {
@@ -142,35 +170,20 @@ export class WriteQueue {
   }
 
   /**
-   * Runs a batch in one transaction.
+   * Does something in one transaction.
    *
-   * @param apart Each operation in a savepoint of its own.
-   * @returns Without `apart`, nothing where an operation failed: everything was rolled back.
+   * @returns What `body` returned; nothing where that was nothing: everything was rolled back.
    * @throws The disk or the file failed; everything was rolled back.
    */
-  #transact(batch: readonly Operation[], apart: boolean): Outcome[] | undefined {
+  #transact<T>(body: () => T | undefined): T | undefined {
     const { database, beforeCommit, afterRollback } = this.options;
-    const outcomes: Outcome[] = [];
-    let failed = false;
     try {
       database.run("BEGIN IMMEDIATE");
-      for (const { run } of batch) {
-        if (apart) {
-          outcomes.push(this.#runApart(run));
-          continue;
-        }
-        try {
-          outcomes.push({ value: run() });
-        } catch (error) {
-          if (isFatal(error)) throw error;
-          failed = true;
-          break;
-        }
-      }
-      if (!failed) {
+      const result = body();
+      if (result !== undefined) {
         beforeCommit?.();
         database.run("COMMIT");
-        return outcomes;
+        return result;
       }
     } catch (error) {
       database.rollback();
@@ -182,11 +195,29 @@ export class WriteQueue {
     return undefined;
   }
 
-  #runApart(run: () => unknown): Outcome {
+  /** @returns The values; nothing where an operation failed. */
+  #runTogether(batch: readonly Operation[]): unknown[] | undefined {
+    const values: unknown[] = [];
+    try {
+      for (let at = 0; at < batch.length;) {
+        const { bulk } = batch[at];
+        const items: unknown[] = [];
+        for (; at < batch.length && batch[at].bulk === bulk; at++) items.push(batch[at].item);
+        for (const value of bulk(items)) values.push(value);
+      }
+    } catch (error) {
+      if (isFatal(error)) throw error;
+      return undefined;
+    }
+    return values;
+  }
+
+  /** Runs an operation in a savepoint of its own. */
+  #runApart({ bulk, item }: Operation): Outcome {
     const { database, afterRollback } = this.options;
     database.run("SAVEPOINT operation");
     try {
-      const value = run();
+      const [value] = bulk([item]);
       database.run("RELEASE operation");
       return { value };
     } catch (error) {

@@ -128,8 +128,10 @@ function run(command: JsonCommand, running: Running): Promise<void> | void {
     );
   }
   switch (command.command) {
-    case "send":
-      return sends.room()?.then(() => send(command, running)) ?? send(command, running);
+    case "send": {
+      const room = sends.room() ?? node.messages.pace();
+      return room === undefined ? send(command, running) : room.then(() => send(command, running));
+    }
     case "peers":
       return emit(output, {
         event: "peers",

@@ -87,6 +87,14 @@ export class TestStore {
   }
 }
 
+/** What differs between worlds. */
+export interface WorldOptions {
+  readonly queuePlain?: boolean;
+  readonly expireDays?: number;
+  /** Resolves when more news is welcome. */
+  readonly ready?: () => Promise<void> | undefined;
+}
+
 /** An outbox with everything around it in the test's hand. */
 export class OutboxWorld implements AsyncDisposable {
   readonly carriers = new Map<string, ManualCarrier>();
@@ -98,14 +106,14 @@ export class OutboxWorld implements AsyncDisposable {
   private constructor(
     readonly clock: FakeClock,
     readonly store: TestStore,
-    private readonly options: { readonly queuePlain?: boolean; readonly expireDays?: number },
+    private readonly options: WorldOptions,
   ) {}
 
   outbox!: Outbox;
 
   /** @param former The world of an earlier run, whose store is used. */
   static async open(
-    options: { readonly queuePlain?: boolean; readonly expireDays?: number } = {},
+    options: WorldOptions = {},
     former?: OutboxWorld,
   ): Promise<OutboxWorld> {
     const clock = former?.clock ?? new FakeClock();
@@ -116,14 +124,14 @@ export class OutboxWorld implements AsyncDisposable {
   }
 
   async #open(): Promise<void> {
-    const { queuePlain = false, expireDays = 30 } = this.options;
+    const { queuePlain = false, expireDays = 30, ready = () => undefined } = this.options;
     this.outbox = await Outbox.open({
       clock: this.clock,
       random: { float: () => 0.5, bytes: (length) => new Uint8Array(length) },
       log: { ...silentLog, warn: (message) => this.warnings.push(message) },
       store: this.store.outbox,
       carrier: ({ nickname }) => this.carrier(nickname),
-      ready: () => undefined,
+      ready,
       queuePlain,
       expireDays,
       onUnreachable: ({ nickname }, reason) =>

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { AsyncQueue } from "../../lib/base/async_queue.ts";
 import { ConnectError, InvalidInputError, RefusedError } from "../../lib/errors.ts";
 import { idOf } from "../peer/session_fixtures.ts";
 import { messageIdOf } from "../support/message_ids.ts";
@@ -139,21 +140,21 @@ Deno.test("outbox tries again, later and later, while a peer is announced but do
 Deno.test("outbox has a bounded number of messages on their way to one peer", async () => {
   await using world = await OutboxWorld.open();
   const carrier = world.carrier("bob");
-  await Promise.all(Array.from({ length: 5000 }, (_, index) => world.send(bob, `${index}`)));
+  await Promise.all(Array.from({ length: 10_000 }, (_, index) => world.send(bob, `${index}`)));
   carrier.open_ = true;
   world.outbox.wake(bob);
   await turns();
-  assert.equal(carrier.contents.length, 4096);
+  assert.equal(carrier.contents.length, 8192);
   carrier.takeAll();
-  await turns();
-  assert.deepEqual(carrier.contents, Array.from({ length: 5000 }, (_, index) => `${index}`));
+  await turns(20);
+  assert.deepEqual(carrier.contents, Array.from({ length: 10_000 }, (_, index) => `${index}`));
 });
 
 Deno.test("outbox lets nobody wait for a peer that takes nothing", async () => {
   await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
   world.carrier("carol").open_ = true;
-  await Promise.all(Array.from({ length: 5000 }, (_, index) => world.send(bob, `${index}`)));
+  await Promise.all(Array.from({ length: 10_000 }, (_, index) => world.send(bob, `${index}`)));
   assert.equal(await world.send(carol, "hi"), "sent");
   assert.deepEqual(world.carrier("carol").contents, ["hi"]);
 });
@@ -166,6 +167,79 @@ Deno.test("outbox hands over once what is stored together", async () => {
   await turns();
   assert.deepEqual(world.carrier("bob").contents, numbers);
   assert.deepEqual(new Set(states), new Set(["sent"]));
+});
+
+Deno.test("outbox hands over once and in order what is written faster than it is taken", async () => {
+  await using world = await OutboxWorld.open();
+  const carrier = world.carrier("bob");
+  carrier.open_ = true;
+  const count = 30_000;
+  const numbers = Array.from({ length: count }, (_, index) => `${index}`);
+  const sent = Promise.all(numbers.map((number) => world.send(bob, number)));
+  for (let turn = 0; turn < 1000 && carrier.handedOver.length < count; turn++) {
+    await turns(1);
+    if (turn % 3 === 0) carrier.takeAll();
+  }
+  await sent;
+  assert.deepEqual(carrier.contents, numbers);
+});
+
+Deno.test("outbox goes on when its news is welcome again, however much was written meanwhile", async () => {
+  const events = new AsyncQueue<string>(1);
+  await using world = await OutboxWorld.open({ ready: () => events.ready() });
+  const carrier = world.carrier("bob");
+  events.push("something that is not read yet");
+  const numbers = Array.from({ length: 600 }, (_, index) => `${index}`);
+  await Promise.all(numbers.map((number) => world.send(bob, number)));
+  carrier.open_ = true;
+  await Promise.all(numbers.map((number) => world.send(bob, number)));
+  assert.equal(carrier.handedOver.length, 0);
+  await events.next();
+  await turns(20);
+  assert.deepEqual(carrier.contents, [...numbers, ...numbers]);
+});
+
+Deno.test("outbox does not hand over what was cancelled behind messages that are not taken", async () => {
+  await using world = await OutboxWorld.open();
+  const carrier = world.carrier("bob");
+  carrier.open_ = true;
+  const count = 9000;
+  for (let number = 0; number < count; number++) void world.send(bob, `${number}`);
+  await turns(20);
+  assert.equal(carrier.contents.length, 8192);
+  await world.outbox.cancel(messageIdOf(8500));
+  carrier.takeAll();
+  await turns(20);
+  assert.equal(carrier.contents.length, count - 1);
+  assert.ok(!carrier.contents.includes("8499"));
+});
+
+Deno.test("outbox asks whoever writes faster than is taken to wait, but not for long", async () => {
+  await using world = await OutboxWorld.open();
+  const carrier = world.carrier("bob");
+  carrier.open_ = true;
+  await world.send(bob, "first");
+  carrier.takeAll();
+  await turns();
+  assert.equal(world.outbox.pace(), undefined);
+  await Promise.all(Array.from({ length: 9000 }, (_, number) => world.send(bob, `${number}`)));
+  let waited = 0;
+  void world.outbox.pace()!.then(() => waited++);
+  carrier.takeAll();
+  await turns(20);
+  assert.equal(waited, 1, "it has caught up");
+  await Promise.all(Array.from({ length: 9000 }, (_, number) => world.send(bob, `${number}`)));
+  void world.outbox.pace()!.then(() => waited++);
+  await world.clock.advance(99);
+  await turns();
+  assert.equal(waited, 1);
+  await world.clock.advance(1);
+  await turns();
+  assert.equal(waited, 2);
+  await world.clock.advance(1899);
+  assert.notEqual(world.outbox.pace(), undefined);
+  await world.clock.advance(1);
+  assert.equal(world.outbox.pace(), undefined, "nothing has moved for long");
 });
 
 Deno.test("outbox cancels what waits, and says that it is too late for what is on its way", async () => {

@@ -36,13 +36,13 @@ Deno.test("outbox takes receipts only from whom the message is for", async () =>
   await using store = await fixture.open();
   const message = fixture.outgoing("for bob");
   await store.outbox.enqueue(message);
-  assert.deepEqual(await store.outbox.delivered(carol, [message.id]), []);
+  assert.equal(await store.outbox.delivered(carol, [message.id]), 0);
   await store.inbox.receive(fixture.incoming("hello", { contact: carol, id: message.id }));
-  assert.deepEqual(await store.outbox.delivered(carol, [message.id]), []);
+  assert.equal(await store.outbox.delivered(carol, [message.id]), 0);
   assert.equal(store.outbox.find(message.id)?.state, "pending");
   const strange = fixture.ids.next();
-  assert.deepEqual(await store.outbox.delivered(bob, [strange, message.id]), [message.id]);
-  assert.deepEqual(await store.outbox.delivered(bob, [message.id]), []);
+  assert.equal(await store.outbox.delivered(bob, [strange, message.id]), 1);
+  assert.equal(await store.outbox.delivered(bob, [message.id]), 0);
   assert.equal(store.outbox.find(message.id)?.state, "delivered");
 });
 
@@ -101,7 +101,7 @@ Deno.test("outbox goes through its states as a model of it does", async () => {
           }
           case "delivered": {
             const changed = known?.to === to && state !== "delivered";
-            assert.equal((await store.outbox.delivered(peers[to], [ids[id]])).length, +changed);
+            assert.equal(await store.outbox.delivered(peers[to], [ids[id]]), +changed);
             if (changed) known!.state = "delivered";
             break;
           }

@@ -19,6 +19,7 @@ Deno.test("store asks for nothing that makes SQLite look at all messages", async
     for (const message of [first, second, third]) await outbox.enqueue(message);
     await inbox.receive(fixture.incoming("word"));
     await outbox.delivered(bob, [first.id]);
+    await outbox.delivered(bob, Array(10).fill(first.id));
     await outbox.sent(second.id);
     await outbox.failed(second.id, "no");
     await outbox.expire(fixture.clock.now() + 1);
@@ -52,7 +53,11 @@ Deno.test("store asks for nothing that makes SQLite look at all messages", async
       if (!/^SCAN |TEMP B-TREE/.test(step)) continue;
       // Walking along an order until the limit is reached, one row for a value, tiny tables, and
       // partial indexes, which hold what is pending only.
-      if (/^SCAN (s VIRTUAL TABLE|search VIRTUAL TABLE INDEX 0:=|CONSTANT ROW|hour$)/.test(step)) {
+      if (
+        /^SCAN (s VIRTUAL TABLE|search VIRTUAL TABLE INDEX 0:=|json_each |CONSTANT ROW|hour$)/.test(
+          step,
+        )
+      ) {
         continue;
       }
       if (/^SCAN (m|message)$/.test(step) && /LIMIT|min\(|max\(/.test(sql)) continue;

@@ -191,3 +191,32 @@ Deno.test("store without a history never writes what was received", async () => 
     assert.equal(new TextDecoder("latin1").decode(bytes).includes("Xylophone"), false, name);
   }
 });
+
+Deno.test("store recognises each of many messages that it has had, and keeps the others in order", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const messages = Array.from({ length: 200 }, (_, number) => fixture.incoming(`${number}`));
+  const early = [3, 64, 65, 199].map((number) => messages[number]);
+  await Promise.all(early.map((message) => store.inbox.receive(message)));
+  const again = [...messages, messages[7], messages[199]];
+  const kinds = (await Promise.all(again.map((message) => store.inbox.receive(message))))
+    .map(({ kind }) => kind);
+  const expected = again.map((message, at) => early.includes(message) || at >= 200);
+  assert.deepEqual(kinds.map((kind) => kind === "duplicate"), expected);
+  const rest = messages.filter((message) => !early.includes(message));
+  const kept = store.history({ count: 1000 }).map(({ content }) => content);
+  assert.deepEqual(kept, [...early, ...rest].map(({ content }) => content));
+});
+
+Deno.test("store refuses one of many messages whose id is taken, and keeps the others", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const messages = Array.from({ length: 100 }, (_, number) => fixture.outgoing(`${number}`));
+  await store.outbox.enqueue(messages[50]);
+  const results = await Promise.allSettled(
+    messages.map((message) => store.outbox.enqueue(message)),
+  );
+  const refused = results.flatMap(({ status }, at) => status === "rejected" ? [at] : []);
+  assert.deepEqual(refused, [50]);
+  assert.equal(store.outbox.pendingCount(), 100);
+});
