@@ -1,16 +1,18 @@
 /**
- * The chaos test for a minute, or for as many seconds as the first argument says, with another seed
- * in each run, or that of the second argument.
+ * The chaos tests, without and with stores: for a minute each, or as many seconds as the first
+ * argument says; with the seed of the second argument, else with one of its own in each run; and
+ * with as many seeds, each one more than the last, as the third one says.
  */
-import { runChaos } from "../support/chaos.ts";
+import { assertRecovers, runChaos } from "../support/chaos.ts";
 
 const seconds = Number(Deno.args[0] ?? 60);
-const seed = Number(Deno.args[1] ?? crypto.getRandomValues(new Uint32Array(1))[0]);
-console.log(`${seconds} s with seed ${seed}`);
-const report = await runChaos(seed, seconds * 1000);
-const { sent, notSent, uncertain, takenAnew, kills, restarts } = report;
-console.log(
-  `${sent} messages sent (${takenAnew} of them taken by two runs of their receiver), ` +
-    `${notSent} reported as not sent (${uncertain} as uncertain), ` +
-    `${kills} connections killed, ${restarts} nodes restarted`,
-);
+const first = Number(Deno.args[1] ?? crypto.getRandomValues(new Uint16Array(1))[0]);
+const count = Number(Deno.args[2] ?? 1);
+for (let seed = first; seed < first + count; seed++) {
+  for (const keeps of [false, true]) {
+    console.log(`${seconds} s with seed ${seed}, ${keeps ? "with" : "without"} stores`);
+    const report = await runChaos({ seed, durationMs: seconds * 1000, keeps });
+    console.log(report);
+    assertRecovers(report);
+  }
+}
