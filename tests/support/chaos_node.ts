@@ -104,7 +104,8 @@ export class ChaosNode implements AsyncDisposable {
   /** Everything that it has kept, in the order in which it was sent or came. */
   kept(): StoredMessage[] {
     const kept: StoredMessage[] = [];
-    for (let before: number | undefined; this.store !== undefined;) {
+    let before: number | undefined;
+    while (this.store !== undefined) {
       const page = this.store.history({ count: PAGE, before });
       kept.unshift(...page);
       if (page.length < PAGE) break;
