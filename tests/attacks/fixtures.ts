@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
+import v8 from "node:v8";
+import vm from "node:vm";
 import { type Clock, systemClock } from "../../lib/base/clock.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { messageIdOf } from "../support/message_ids.ts";
@@ -7,7 +9,13 @@ import { systemRandom } from "../../lib/base/random.ts";
 import { makeCertificate } from "../../lib/identity/certificate_maker.ts";
 import { type Identity, makeIdentity } from "../../lib/identity/identity.ts";
 import { KnownPeers } from "../../lib/identity/known_peers.ts";
-import { defaultNodeOptions, Node, type NodeEvent, type PlaintextPolicy } from "../../lib/node.ts";
+import {
+  defaultNodeOptions,
+  Node,
+  type NodeEvent,
+  type NodeHistory,
+  type PlaintextPolicy,
+} from "../../lib/node.ts";
 import { type MemoryHost, MemoryNetwork } from "../../lib/transport/memory.ts";
 import type { Transport } from "../../lib/transport/stream.ts";
 import { tcpTransport } from "../../lib/transport/tcp.ts";
@@ -36,6 +44,31 @@ export async function eventually(condition: () => boolean, what: string): Promis
     assert.ok(performance.now() < deadline, `never: ${what}`);
     await setTimeout(5);
   }
+}
+
+/** Fails unless `promise` settles, which no clock of the test's own makes it do. */
+export async function inTime<Result>(promise: Promise<Result>, what: string): Promise<Result> {
+  const stop = new AbortController();
+  const late = setTimeout(PATIENCE_MS, undefined, { signal: stop.signal }).then(
+    () => assert.fail(`never: ${what}`),
+    () => promise, // over: only stopped
+  );
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    stop.abort();
+  }
+}
+
+/**
+ * Bytes that everything in this test file keeps alive, attackers included. Other than the memory
+ * of the process it holds neither garbage nor what tests beside this one keep.
+ */
+export function retained(): number {
+  v8.setFlagsFromString("--expose-gc");
+  (vm.runInNewContext("gc") as () => void)();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
 }
 
 /** The first lines of a peer that has got through the handshake. */
@@ -127,6 +160,8 @@ export interface StartOptions {
   readonly plaintext?: PlaintextPolicy;
   readonly clock?: Clock;
   readonly identity?: Identity;
+  /** What it keeps of what is said; nothing unless told. */
+  readonly history?: NodeHistory;
   /** Whether the user interface takes the events; yes unless told. */
   readonly reads?: boolean;
   /** How it connects; over TCP unless told. */
@@ -155,6 +190,7 @@ export class Lan {
       nickname,
       interfaces: ["127.0.0.1"],
       security: { identity, knownPeers, plaintext },
+      history: options.history,
     }, {
       clock,
       random: systemRandom,

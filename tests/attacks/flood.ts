@@ -3,12 +3,14 @@ import { setTimeout } from "node:timers/promises";
 import { FakeClock } from "../support/fake_clock.ts";
 import { messageIdOf } from "../support/message_ids.ts";
 import { RawTls } from "../support/raw_tls.ts";
-import { Lan, newIdentity, opening } from "./fixtures.ts";
+import { Lan, newIdentity, opening, retained } from "./fixtures.ts";
 
 /** Content of each message, in bytes. */
 const SIZE = 15_000;
 /** Bytes that may be taken for a user who reads nothing: our own limits and the system's buffers. */
 const MAX_TAKEN = 40e6;
+/** What those bytes may take in memory here; most of it is with the system. */
+const MAX_GROWTH = 20e6;
 /** A sign of life each time, and nothing taken in between: then the flood has come to a halt. */
 const SIGNS_OF_HALT = 5;
 /** More than the 4 s after which a side that does not read gives a sign of life, in milliseconds. */
@@ -37,6 +39,7 @@ export async function flood(bytes: number, onRead: () => void = () => {}): Promi
   const next = async () => (await alice.node.events.next()).value;
   while ((await next()).type !== "identity"); // from now on there is a session
   const messages = Math.ceil(bytes / SIZE);
+  const memory = retained();
   let sent = 0;
   let wake = () => {};
   const sending = (async () => {
@@ -68,6 +71,8 @@ export async function flood(bytes: number, onRead: () => void = () => {}): Promi
     else if (pongs !== pongsBefore) signs++;
   }
   assert.ok(sent < Math.min(MAX_TAKEN, bytes), `${sent} bytes taken for a user who reads nothing`);
+  const more = retained() - memory;
+  assert.ok(more < MAX_GROWTH, `${more} bytes more`);
   // Then the user reads on, and everything is there, once and in order.
   for (let taken = 0; taken < messages;) {
     const event = await next();

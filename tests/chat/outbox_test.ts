@@ -347,3 +347,25 @@ Deno.test("outbox is idle when everything has arrived, or waits for somebody who
   world.carrier("carol").takeAll();
   await idle;
 });
+
+Deno.test("outbox waits before it hands over again what a peer that is there has not confirmed, and keeps nobody waiting meanwhile", async () => {
+  await using world = await OutboxWorld.open();
+  const carrier = world.carrier("bob");
+  carrier.open_ = true;
+  for (const text of ["one", "two"]) await world.send(bob, text);
+  let isIdle = false;
+  void world.outbox.idle().then(() => isIdle = true);
+  await turns();
+  assert.equal(isIdle, false);
+  for (const { outcome } of carrier.handedOver.splice(0)) {
+    outcome.reject(new ConnectError("it has confirmed nothing"));
+  }
+  await turns();
+  assert.deepEqual(world.states, ["one: pending", "two: pending"]);
+  assert.ok(isIdle);
+  await world.send(bob, "three");
+  assert.deepEqual(carrier.contents, [], "it backs off");
+  await world.clock.advance(750);
+  await turns();
+  assert.deepEqual(carrier.contents, ["one", "two", "three"]);
+});

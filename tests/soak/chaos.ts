@@ -1,16 +1,23 @@
 /**
- * The chaos test for a minute, or for as many seconds as the first argument says, with another seed
- * in each run, or that of the second argument.
+ * The chaos tests, without stores and with them.
+ *
+ * - `--seconds N`: how long each takes; 60 unless told.
+ * - `--seed N`: what is random; another one in each run unless told.
+ * - `--seeds N`: with this many seeds, each one more than the last; 1 unless told.
  */
-import { runChaos } from "../support/chaos.ts";
+import { parseArgs } from "node:util";
+import { assertRecovers, runChaos } from "../support/chaos.ts";
 
-const seconds = Number(Deno.args[0] ?? 60);
-const seed = Number(Deno.args[1] ?? crypto.getRandomValues(new Uint32Array(1))[0]);
-console.log(`${seconds} s with seed ${seed}`);
-const report = await runChaos(seed, seconds * 1000);
-const { sent, notSent, uncertain, takenAnew, kills, restarts } = report;
-console.log(
-  `${sent} messages sent (${takenAnew} of them taken by two runs of their receiver), ` +
-    `${notSent} reported as not sent (${uncertain} as uncertain), ` +
-    `${kills} connections killed, ${restarts} nodes restarted`,
-);
+const text = { type: "string" } as const;
+const { values } = parseArgs({ options: { seconds: text, seed: text, seeds: text } });
+const seconds = Number(values.seconds ?? 60);
+const first = Number(values.seed ?? crypto.getRandomValues(new Uint32Array(1))[0]);
+const count = Number(values.seeds ?? 1);
+for (let seed = first; seed < first + count; seed++) {
+  for (const keeps of [false, true]) {
+    console.log(`${seconds} s with seed ${seed}, ${keeps ? "with" : "without"} stores`);
+    const report = await runChaos({ seed, durationMs: seconds * 1000, keeps });
+    console.log(report);
+    assertRecovers(report);
+  }
+}

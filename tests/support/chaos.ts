@@ -1,199 +1,311 @@
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
-import { systemClock } from "../../lib/base/clock.ts";
 import { type Random, systemRandom } from "../../lib/base/random.ts";
 import { messageOf } from "../../lib/errors.ts";
+import type { Peer } from "../../lib/node.ts";
 import { MemoryNetwork } from "../../lib/transport/memory.ts";
-import type { Stream, Transport } from "../../lib/transport/stream.ts";
-import { tcpTransport } from "../../lib/transport/tcp.ts";
+import { HastenedClock } from "./chaos_clock.ts";
+import { checkKept, checkSent, type Fate, isUncertain } from "./chaos_fates.ts";
+import { type ChaosConnection, ChaosNetwork } from "./chaos_network.ts";
 import { ChaosNode } from "./chaos_node.ts";
 
 /** Nodes that all send to each other. */
 const NODES = 5;
 /** Between two bursts of messages, and between two breaks: up to this, in milliseconds. */
 const SEND_MS = 10;
-const KILL_MS = 60;
+const CLOSE_MS = 60;
+/** Between two silences, by the nodes' clock: a pair needs up to 25 s to notice one. */
+const SILENCE_MS = 3000;
 /** Between two ends of a node, and from its end to its next start: up to this, in milliseconds. */
 const END_MS = 2000;
 const AWAY_MS = 300;
-/** Everything is settled within this time after the last break, in milliseconds. */
-const SETTLE_MS = 30_000;
+/** Everything is settled within this time after the last break, by the nodes' clock. */
+const SETTLE_MS = 90_000;
+/** Nodes find each other within this time, in milliseconds. */
+const MEET_MS = 20_000;
 
-/** What became of one message. */
-interface Fate {
-  readonly from: number;
-  readonly to: number;
-  readonly content: string;
-  state: "waiting" | "sent" | Error;
-  /** The receiver's latest run when the sender was told. */
-  toldInRun: number;
+/** For {@linkcode runChaos}. */
+export interface ChaosOptions {
+  /** Decides who sends to whom, and what breaks; the network's timing is its own. */
+  readonly seed: number;
+  /** How long messages are sent and connections broken, in milliseconds. */
+  readonly durationMs: number;
+  /** How much faster than the machine's the nodes' clock runs; 1 where missing. */
+  readonly haste?: number;
+  /** Whether the nodes keep what is said, so that nothing at all may be lost; no where missing. */
+  readonly keeps?: boolean;
 }
 
 /** What {@linkcode runChaos} did, all of it as it should be. */
 export interface ChaosReport {
+  /** Messages that were acknowledged; with stores: accepted, all of which arrived. */
   readonly sent: number;
   readonly notSent: number;
   /** Those of them that may have arrived, and are reported so. */
   readonly uncertain: number;
   /** Messages that a later run took, too: the break and the end swallowed their acknowledgement. */
   readonly takenAnew: number;
-  readonly kills: number;
+  /** With stores: messages that are kept and were not shown, since the run ended in between. */
+  readonly notShown: number;
+  /** Connections that were closed, and that went silent. */
+  readonly closes: number;
+  readonly silences: number;
+  /** Those of each that carried a session between two nodes with messages on their way. */
+  readonly closesInUse: number;
+  readonly silencesInUse: number;
+  /** Messages that those breaks caught while both of their nodes stayed, and those of them that
+   * were sent all the same. */
+  readonly caught: number;
+  readonly carried: number;
+  /** Messages that were not sent, surely or perhaps, although both of their nodes stayed. */
+  readonly givenUp: number;
   readonly restarts: number;
 }
 
 /**
  * Five nodes on this machine talk to each other through TLS over TCP while connections are closed
- * at random, in the middle of a handshake as well as in use, and nodes end and start again with
- * their identities. Fails unless each message that was reported as sent arrived once and in order,
- * and one that was reported as not sent did not.
- *
- * @param seed Decides who sends to whom, and what breaks; the network's timing is its own.
- * @param durationMs How long messages are sent and connections broken.
+ * or go silent at random, in the middle of a handshake as well as in use, and nodes end and start
+ * again with their identities. Fails unless each message that was reported as sent arrived once and
+ * in order, and one that was reported as not sent did not; with stores, unless each message that
+ * was accepted arrived once and in order.
  */
-export async function runChaos(seed: number, durationMs: number): Promise<ChaosReport> {
-  await using cleanup = new AsyncDisposableStack();
-  const random = seeded(seed);
-  const pick = (below: number) => Math.floor(random() * below);
-  const streams = new Set<Stream>();
-  const transport = killable(streams);
-  const network = new MemoryNetwork(systemClock, systemRandom);
-  const nodes: ChaosNode[] = [];
-  for (let index = 0; index < NODES; index++) {
-    const node = cleanup.use(await ChaosNode.make(index, network, transport));
-    nodes.push(node);
-    await node.start();
-  }
-  const deadline = systemClock.monotonic() + 10_000;
-  while (nodes.some(({ node }) => node!.peers().length < NODES - 1)) {
-    assert.ok(systemClock.monotonic() < deadline, "the nodes did not find each other");
-    await setTimeout(10);
-  }
-
-  const fates: Fate[] = [];
-  let kills = 0;
-  let restarts = 0;
-  const end = systemClock.monotonic() + durationMs;
-  const counters = new Map<string, number>();
-  const send = (from: number, to: number) => {
-    const sender = nodes[from].node;
-    if (sender === undefined) return;
-    const number = counters.get(`${from} ${to}`) ?? 0;
-    counters.set(`${from} ${to}`, number + 1);
-    const content = `${from} ${to} ${number}`;
-    const fate: Fate = { from, to, content, state: "waiting", toldInRun: 0 };
-    fates.push(fate);
-    const told = (state: "sent" | Error) => {
-      fate.state = state;
-      fate.toldInRun = nodes[to].heard.length;
-    };
-    sender.send(nodes[to].nickname, content).then(
-      () => told("sent"),
-      (error) => told(error instanceof Error ? error : new Error(messageOf(error))),
-    );
-  };
-  const breaking = (async () => {
-    while (systemClock.monotonic() < end) {
-      await setTimeout(random() * KILL_MS);
-      const all = [...streams];
-      if (all.length === 0) continue;
-      all[pick(all.length)].close();
-      kills++;
-    }
-  })();
-  const restarting = (async () => {
-    while (systemClock.monotonic() < end) {
-      await setTimeout(random() * Math.min(END_MS, end - systemClock.monotonic()));
-      const node = nodes[pick(NODES)];
-      await node.end();
-      await setTimeout(random() * AWAY_MS);
-      await node.start();
-      restarts++;
-    }
-  })();
-  while (systemClock.monotonic() < end) {
-    const from = pick(NODES);
-    const to = (from + 1 + pick(NODES - 1)) % NODES;
-    for (let burst = 1 + pick(4); burst > 0; burst--) send(from, to);
-    await setTimeout(random() * SEND_MS);
-  }
-  await Promise.all([breaking, restarting]);
-  const settled = systemClock.monotonic() + SETTLE_MS;
-  while (fates.some(({ state }) => state === "waiting")) {
-    assert.ok(systemClock.monotonic() < settled, "a message is neither sent nor reported");
-    await setTimeout(10);
-  }
-  await setTimeout(100); // what "cannot be told" may still arrive
-  const takenAnew = checkFates(fates, nodes);
-  const count = (is: (state: Fate["state"]) => boolean) =>
-    fates.filter(({ state }) => is(state)).length;
-  const sent = count((state) => state === "sent");
-  const uncertain = count(isUncertain);
-  return { sent, notSent: fates.length - sent, uncertain, takenAnew, kills, restarts };
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  await using chaos = await Chaos.begin(options);
+  return await chaos.run();
 }
 
 /**
- * Returns how many messages a second run of their receiver took. A receiver that starts again does
- * not know what it took, so that is right for those whose sender had not been told by then.
+ * Fails unless breaks have met messages on their way, and these were sent all the same: that
+ * nothing was lost is no wonder where nothing was sent.
  */
-function checkFates(fates: readonly Fate[], nodes: readonly ChaosNode[]): number {
-  const byContent = new Map(fates.map((fate) => [fate.content, fate]));
-  /** In which run each message was taken last. */
-  const arrived = new Map<string, number>();
-  let takenAnew = 0;
-  for (const { heard } of nodes) {
-    for (const [run, contents] of heard.entries()) {
-      const last = new Map<string, number>();
-      for (const content of contents) {
-        const [from, to, number] = content.split(" ").map(Number);
-        const before = last.get(`${from} ${to}`) ?? -1;
-        assert.ok(number > before, `${content} came after number ${before}`);
-        last.set(`${from} ${to}`, number);
-        if (arrived.has(content)) {
-          takenAnew++;
-          const { toldInRun } = byContent.get(content)!;
-          assert.ok(toldInRun > run, `${content} came again although its sender was told`);
-        }
-        arrived.set(content, run);
-      }
-    }
-  }
-  for (const { content, state } of fates) {
-    if (state === "sent") assert.ok(arrived.has(content), `${content} was lost`);
-    else if (!isUncertain(state)) {
-      assert.ok(!arrived.has(content), `${content} arrived, but: ${messageOf(state)}`);
-    }
-  }
-  return takenAnew;
+export function assertRecovers(report: ChaosReport): void {
+  const { sent, notSent, uncertain, caught, carried, givenUp, closesInUse, silencesInUse } = report;
+  const all = sent + notSent;
+  const text = JSON.stringify(report);
+  assert.ok(closesInUse >= 10 && silencesInUse >= 2, `Too few breaks of sessions in use: ${text}`);
+  assert.ok(caught >= 50 && carried >= caught * 0.95, `Breaks lose messages: ${text}`);
+  // Up to 25 s of silence, and 15 s for coming back, may be too long when it breaks again.
+  assert.ok(givenUp <= all * 0.02, `Messages are given up between nodes that stay: ${text}`);
+  // The others are those that were on their way when one of their nodes ended.
+  assert.ok(uncertain <= all * 0.2, `Too many cannot be told: ${text}`);
 }
 
-function isUncertain(state: Fate["state"]): boolean {
-  return state instanceof Error && state.message.startsWith("Cannot tell");
-}
+class Chaos implements AsyncDisposable {
+  readonly #nodes: ChaosNode[] = [];
+  readonly #network = new ChaosNetwork();
+  readonly #fates: Fate[] = [];
+  /** Of which the sender has not been told anything yet. */
+  readonly #waiting = new Set<Fate>();
+  /** That have not arrived, as far as their sender knows; by their content. */
+  readonly #underway = new Map<string, Fate>();
+  readonly #numbers = new Map<string, number>();
+  readonly #random: Random["float"];
+  readonly #haste: number;
+  readonly #count = { closes: 0, silences: 0, closesInUse: 0, silencesInUse: 0, restarts: 0 };
+  readonly #cleanup = new AsyncDisposableStack();
+  #end = 0;
 
-/** TCP on this machine, whatever address the others see; keeps what is open. */
-function killable(streams: Set<Stream>): Transport {
-  const kept = (stream: Stream): Stream => {
-    const close = stream.close.bind(stream);
-    stream.close = () => {
-      streams.delete(stream);
-      close();
+  private constructor(private readonly options: ChaosOptions) {
+    this.#random = seeded(options.seed);
+    this.#haste = options.haste ?? 1;
+  }
+
+  /** Starts the nodes and waits until they know each other. */
+  static async begin(options: ChaosOptions): Promise<Chaos> {
+    const chaos = new Chaos(options);
+    try {
+      await chaos.#begin();
+      return chaos;
+    } catch (error) {
+      await chaos[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async run(): Promise<ChaosReport> {
+    const { keeps = false, durationMs } = this.options;
+    this.#end = performance.now() + durationMs;
+    await Promise.all([
+      this.#sending(),
+      this.#closing(),
+      this.#silencing(),
+      this.#restarting(),
+    ]);
+    await this.#settle(() => this.#waiting.size === 0, "each message is sent or reported");
+    let [takenAnew, notShown] = [0, 0];
+    if (keeps) {
+      const delivered = () => this.#nodes.every(({ pendingCount }) => pendingCount === 0);
+      await this.#settle(delivered, "everything is delivered");
+      notShown = checkKept(this.#fates, this.#nodes);
+    } else {
+      await setTimeout(100); // what "cannot be told" may still arrive
+      takenAnew = checkSent(this.#fates, this.#nodes);
+    }
+    const sent = this.#fates.filter(({ state }) => state === "sent").length;
+    const caught = this.#fates.filter(({ wasCaught, wasEnded }) => wasCaught && !wasEnded);
+    return {
+      sent,
+      notSent: this.#fates.length - sent,
+      uncertain: this.#fates.filter(isUncertain).length,
+      takenAnew,
+      notShown,
+      caught: caught.length,
+      carried: caught.filter(({ state }) => state === "sent").length,
+      givenUp: this.#fates.filter(({ state, wasEnded }) => state !== "sent" && !wasEnded).length,
+      ...this.#count,
     };
-    streams.add(stream);
-    return stream;
-  };
-  return {
-    dial: async ({ port }, signal) =>
-      kept(await tcpTransport.dial({ hostname: "127.0.0.1", port }, signal)),
-    listen: ({ port }) => {
-      const listener = tcpTransport.listen({ hostname: "127.0.0.1", port });
-      return {
-        address: listener.address,
-        accept: async () => kept(await listener.accept()),
-        close: () => listener.close(),
-        [Symbol.dispose]: () => listener.close(),
-      };
-    },
-  };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#cleanup.disposeAsync();
+  }
+
+  async #begin(): Promise<void> {
+    const clock = new HastenedClock(this.#haste);
+    const network = new MemoryNetwork(clock, systemRandom);
+    const { keeps = false } = this.options;
+    for (let index = 0; index < NODES; index++) {
+      const transport = this.#network.transport(index);
+      const onDelivered = (content: string) => void this.#underway.delete(content);
+      const node = await ChaosNode.make(index, { clock, network, transport, keeps, onDelivered });
+      this.#nodes.push(this.#cleanup.use(node));
+      await node.start();
+    }
+    const deadline = performance.now() + MEET_MS;
+    while (this.#nodes.some(({ node }) => node!.peers().length < NODES - 1)) {
+      assert.ok(performance.now() < deadline, "the nodes did not find each other");
+      await setTimeout(10);
+    }
+  }
+
+  get #isOver(): boolean {
+    return performance.now() >= this.#end;
+  }
+
+  #pick(below: number): number {
+    return Math.floor(this.#random() * below);
+  }
+
+  async #sending(): Promise<void> {
+    while (!this.#isOver) {
+      const from = this.#pick(NODES);
+      this.#burst(from, (from + 1 + this.#pick(NODES - 1)) % NODES);
+      await setTimeout(this.#random() * SEND_MS);
+    }
+  }
+
+  async #closing(): Promise<void> {
+    while (!this.#isOver) {
+      await setTimeout(this.#random() * CLOSE_MS);
+      const connection = await this.#victim();
+      if (connection === undefined) continue;
+      this.#count.closes++;
+      if (this.#catch(connection)) this.#count.closesInUse++;
+      connection.close();
+    }
+  }
+
+  async #silencing(): Promise<void> {
+    while (!this.#isOver) {
+      await setTimeout(this.#random() * SILENCE_MS / this.#haste);
+      const connection = await this.#victim();
+      if (connection === undefined) continue;
+      this.#count.silences++;
+      if (this.#catch(connection)) this.#count.silencesInUse++;
+      connection.silence((["both", "forth", "back"] as const)[this.#pick(3)]);
+    }
+  }
+
+  async #restarting(): Promise<void> {
+    while (!this.#isOver) {
+      await setTimeout(this.#random() * Math.min(END_MS, this.#end - performance.now()));
+      const index = this.#pick(NODES);
+      const node = this.#nodes[index];
+      for (const fate of this.#underway.values()) {
+        if (fate.from === index || fate.to === index) fate.wasEnded = true;
+      }
+      await node.end();
+      await setTimeout(this.#random() * AWAY_MS);
+      await node.start();
+      this.#count.restarts++;
+    }
+  }
+
+  /** A connection to break, often with messages just sent, some turns of the event loop ago. */
+  async #victim(): Promise<ChaosConnection | undefined> {
+    const all = this.#network.connections.filter(({ isSilent }) => !isSilent);
+    const connection = all[this.#pick(all.length)];
+    const turns = this.#pick(4);
+    if (connection === undefined) return undefined;
+    const [a, b] = connection.nodes;
+    if (turns === 0 || b === undefined) return connection;
+    this.#burst(a, b);
+    this.#burst(b, a);
+    for (let turn = 1; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return connection;
+  }
+
+  /** Notes what is on its way between the nodes of a connection; returns whether anything is. */
+  #catch({ nodes: [a, b] }: ChaosConnection): boolean {
+    const other = this.#nodes[b]?.node;
+    if (other === undefined || !this.#nodes[a].node?.isConnected({ id: other.id } as Peer)) {
+      return false;
+    }
+    let any = false;
+    for (const fate of this.#underway.values()) {
+      const { from, to } = fate;
+      if (!(from === a && to === b) && !(from === b && to === a)) continue;
+      fate.wasCaught = true;
+      any = true;
+    }
+    return any;
+  }
+
+  #burst(from: number, to: number): void {
+    for (let left = 1 + this.#pick(4); left > 0; left--) this.#send(from, to);
+  }
+
+  #send(from: number, to: number): void {
+    const sender = this.#nodes[from].node;
+    if (sender === undefined) return;
+    const number = this.#numbers.get(`${from} ${to}`) ?? 0;
+    this.#numbers.set(`${from} ${to}`, number + 1);
+    const { nickname, heard } = this.#nodes[to];
+    const content = `${from} ${to} ${number}`;
+    const fate: Fate = {
+      from,
+      to,
+      content,
+      state: "waiting",
+      toldInRun: 0,
+      wasCaught: false,
+      wasEnded: this.#nodes[to].node === undefined,
+    };
+    this.#fates.push(fate);
+    this.#waiting.add(fate);
+    this.#underway.set(content, fate);
+    const told = (state: "sent" | Error) => {
+      fate.state = state;
+      fate.toldInRun = heard.length;
+      this.#waiting.delete(fate);
+      if (!this.options.keeps || state !== "sent") this.#underway.delete(content);
+    };
+    const promise = this.options.keeps
+      ? sender.post(nickname, content)
+      : sender.send(nickname, content);
+    promise.then(
+      () => told("sent"),
+      (error) => told(error instanceof Error ? error : new Error(messageOf(error))),
+    );
+  }
+
+  async #settle(isDone: () => boolean, what: string): Promise<void> {
+    const deadline = performance.now() + SETTLE_MS / this.#haste;
+    while (!isDone()) {
+      assert.ok(performance.now() < deadline, `never: ${what}`);
+      await setTimeout(10);
+    }
+  }
 }
 
 /** The same numbers from 0 to 1 for the same seed. */
