@@ -24,7 +24,7 @@ import { listenForMessages } from "./peer/listen.ts";
 import { Outbound } from "./peer/outbound.ts";
 import type { Session } from "./peer/session.ts";
 import type { Sessions } from "./peer/sessions.ts";
-import type { Listener, Stream } from "./transport/stream.ts";
+import type { Listener } from "./transport/stream.ts";
 import { MessageIdSource } from "./wire/message_id.ts";
 import type { PeerId } from "./wire/peer_id.ts";
 import { encodeMessage, utf8Length } from "./wire/message.ts";
@@ -69,7 +69,7 @@ export class Node implements AsyncDisposable {
   readonly events: AsyncIterableIterator<NodeEvent>;
   readonly #events = new Broadcast<NodeEvent>(
     EVENTS_HIGH_WATER,
-    (event) => EVENT_WEIGHT + (event.type === "message" ? event.message.content.length : 0),
+    (event) => EVENT_WEIGHT + contentOf(event).length,
   );
   readonly #options: NodeOptions;
   readonly #environment: NodeEnvironment;
@@ -99,7 +99,10 @@ export class Node implements AsyncDisposable {
     this.#ids = new MessageIdSource(clock, environment.random);
     this.#instance = randomHex(environment.random, 8);
     this.#refusals = new Refusals(clock, log);
-    this.#intake = new Intake(this.#refusals, () => this.#events.ready());
+    this.#intake = new Intake(
+      this.#refusals,
+      () => this.#events.ready() ?? this.#messages?.ready(),
+    );
     this.#registry = new PeerRegistry(
       clock,
       this.#refusals,
@@ -142,17 +145,7 @@ export class Node implements AsyncDisposable {
     });
     const admit = (peer: Peer) => this.#trust?.admit(peer);
     this.#outbound = this.#parts.use(new Outbound({ clock, transport, admit }));
-    this.#parts.use(
-      new Inbound({
-        clock,
-        refusals: this.#refusals,
-        listener,
-        maxContentBytes: options.maxContentBytes,
-        onMessage: (message, address) => this.#incoming.plain(message, address),
-        onHandshake: security && ((stream) => this.#onHandshake(stream)),
-        intake: this.#intake,
-      }),
-    );
+    this.#parts.defer(() => listener.close());
   }
 
   /**
@@ -173,6 +166,7 @@ export class Node implements AsyncDisposable {
     try {
       await node.#openSessions();
       await node.#openMessages();
+      node.#letIn();
       await node.#discover();
     } catch (error) {
       await node[Symbol.asyncDispose]();
@@ -394,9 +388,20 @@ export class Node implements AsyncDisposable {
     return claimants.find((peer) => this.#trust?.isKnown(peer)) ?? claimants[0];
   }
 
-  #onHandshake(stream: Stream): void {
-    if (this.#sessions === undefined) stream.close(); // not started yet
-    else void this.#sessions.accept(stream);
+  /** Lets connections in: not before there is somebody who keeps what comes over them. */
+  #letIn(): void {
+    const sessions = this.#sessions;
+    this.#parts.use(
+      new Inbound({
+        clock: this.#environment.clock,
+        refusals: this.#refusals,
+        listener: this.#listener,
+        maxContentBytes: this.#options.maxContentBytes,
+        onMessage: (message, address) => this.#incoming.plain(message, address),
+        onHandshake: sessions && ((stream) => void sessions.accept(stream)),
+        intake: this.#intake,
+      }),
+    );
   }
 
   /** Remembers whom it meets for the first time, and warns of who takes somebody's nickname. */
@@ -416,4 +421,10 @@ export class Node implements AsyncDisposable {
     else this.#messages?.wake(event.peer);
     this.#presence.discovered(event);
   }
+}
+
+/** The text that an event keeps in memory. */
+function contentOf(event: NodeEvent): string {
+  if (event.type === "message") return event.message.content;
+  return event.type === "delivery" ? event.content : "";
 }

@@ -47,6 +47,7 @@ export function openMessages(options: OpenMessagesOptions): Promise<Messages> {
         ? sessionCarrier(contact, {
           sessions,
           find: options.claimant,
+          isBlocked: (id) => destinations.isBlocked(id),
           mayReach: (contact) => destinations.mayReach(contact),
           isKnownAs: (contact) => destinations.isKnownAs(contact),
         })
@@ -61,6 +62,7 @@ export function openMessages(options: OpenMessagesOptions): Promise<Messages> {
       if (isLast(state, to)) destinations.settled(messageId);
       events.push({ type: "delivery", messageId, to, content, state, reason, tag });
     },
+    onRejected: (messageId) => destinations.settled(messageId),
     onProblem: (message) => events.push({ type: "problem", message }),
   });
 }

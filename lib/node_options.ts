@@ -54,6 +54,11 @@ export interface NodeOptions {
 export interface NodeHistory extends MessageSettings {
   /** Belongs to the caller, who closes it after the node. */
   readonly store: Store;
+  /**
+   * Whether the store outlives the program, as it does unless this is `false`. Where it does not,
+   * what comes in is shown, and not acknowledged: its senders keep it.
+   */
+  readonly isDurable?: boolean;
 }
 
 /** Who a node is, whom it has met, and what it does with plain text. */

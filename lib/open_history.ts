@@ -30,13 +30,23 @@ export async function openHistory(
   const path = join(directory, HISTORY_FILE);
   const open = async () => {
     try {
-      return await Store.open({ path, clock, log, keepHistory });
+      const store = await Store.open({ path, clock, log, keepHistory });
+      return { store, isDurable: true };
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      log.warn(`${error.message}. Until then messages are kept only while this program runs`);
-      return await Store.open({ path: undefined, clock, log, keepHistory });
+      log.warn(
+        `${error.message}. Until then messages are kept only while this program runs, and what ` +
+          "comes is not confirmed",
+      );
+      const store = await Store.open({ path: undefined, clock, log, keepHistory });
+      return { store, isDurable: false };
     }
   };
-  const store = await open();
-  return { ...settings, store, [Symbol.asyncDispose]: () => store[Symbol.asyncDispose]() };
+  const { store, isDurable } = await open();
+  return {
+    ...settings,
+    store,
+    isDurable,
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
 }

@@ -13,6 +13,8 @@ export interface SessionCarrierOptions {
   readonly sessions: Pick<Sessions, "isAnswering" | "connect" | "deliver">;
   /** Who is announced with an id now. */
   readonly find: (id: PeerId) => Peer | undefined;
+  /** Whether there is to be no session with an id at all. */
+  readonly isBlocked: (id: PeerId) => boolean;
   /** Whether messages may go to somebody now, as far as trust goes. */
   readonly mayReach: (contact: ContactName) => boolean;
   /** Whether the user knows the id by the nickname, so that it may be called otherwise by now. */
@@ -22,26 +24,31 @@ export interface SessionCarrierOptions {
 /** Carries messages over the session with an id. */
 export function sessionCarrier(
   contact: ContactName & { readonly id: PeerId },
-  { sessions, find, mayReach, isKnownAs }: SessionCarrierOptions,
+  { sessions, find, isBlocked, mayReach, isKnownAs }: SessionCarrierOptions,
 ): Carrier {
-  const { id, nickname } = contact;
-  const admit = () => {
-    if (mayReach(contact)) return;
-    throw new ConnectError(`Cannot send to ${JSON.stringify(nickname)}: it is not trusted now`);
-  };
+  const { id } = contact;
   return {
-    isOpen: () => sessions.isAnswering(id) && mayReach(contact),
-    isReachable: () => find(id) !== undefined && mayReach(contact),
+    isOpen: () => sessions.isAnswering(id),
+    isReachable: () => find(id) !== undefined && !isBlocked(id),
+    // Each message by itself: under one name it may be meant for who has the id, under another not.
+    admits: ({ contact }) => mayReach(contact),
     async open() {
       const peer = find(id);
-      if (peer === undefined) throw new ConnectError(`${JSON.stringify(nickname)} has gone`);
+      if (peer === undefined) throw new ConnectError("it has gone");
       await sessions.connect(peer, id);
     },
-    send: ({ id: messageId, contact, content, timestamp }) =>
-      sessions.deliver(
-        { id, label: nickname, nickname: isKnownAs(contact) ? undefined : contact.nickname, admit },
+    send({ id: messageId, contact, content, timestamp }) {
+      const label = contact.nickname;
+      const nickname = isKnownAs(contact) ? undefined : label;
+      const admit = () => {
+        if (mayReach(contact)) return;
+        throw new ConnectError(`Cannot send to ${JSON.stringify(label)}: it is not trusted now`);
+      };
+      return sessions.deliver(
+        { id, label, nickname, admit },
         { id: messageId, content, timestamp },
-      ),
+      );
+    },
   };
 }
 
@@ -65,6 +72,8 @@ export function plainCarrier(
     isOpen: () => !isPatient || find(nickname) !== undefined,
     isReachable: () => find(nickname) !== undefined,
     open: () => Promise.resolve(),
+    // What is tried again must not be overtaken by what follows.
+    ...isPatient ? { window: 1 } : {},
     async send({ id, content, timestamp }) {
       const peer = find(nickname, id);
       try {

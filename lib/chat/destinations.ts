@@ -56,6 +56,11 @@ export class Destinations {
     return { contact: { id, nickname }, label, trust: this.#trustOf({ id, nickname }) };
   }
 
+  /** Whether there is to be no session with an id at all. */
+  isBlocked(id: PeerId): boolean {
+    return this.#options.trust?.objection(id) !== undefined;
+  }
+
   /** Whether messages may go to somebody now, as far as trust goes. */
   mayReach({ id, nickname }: ContactName): boolean {
     if (id !== undefined && this.#options.trust?.objection(id) !== undefined) return false;
@@ -70,11 +75,15 @@ export class Destinations {
 
   /** The version 1 peer that a message is for: who was meant, or who has the nickname now. */
   plainPeer(nickname: string, messageId?: MessageId): Peer | undefined {
-    const { trust, named } = this.#options;
+    const { trust, named, queuePlain } = this.#options;
     const plain = named(nickname).filter(({ id }) => id === undefined || trust === undefined);
     const meant = messageId && this.#meant.get(messageId);
-    if (meant !== undefined) return plain.find(({ key }) => key === meant.key) ?? meant;
-    return plain.length === 1 ? plain[0] : undefined;
+    const [only, another] = plain;
+    const byNickname = another === undefined ? only : undefined;
+    if (meant === undefined) return byNickname;
+    const isThere = plain.some(({ key }) => key === meant.key);
+    // Whoever waits takes who has the nickname then.
+    return isThere || !queuePlain ? meant : byNickname;
   }
 
   /** The fate of a message is known. */

@@ -22,6 +22,10 @@ export interface Carrier {
   isOpen(): boolean;
   /** Whether it makes sense to try: the recipient is announced, and may be sent to. */
   isReachable(): boolean;
+  /** Whether a message may go to whom it is for now, as far as trust goes; it may unless given. */
+  admits?(message: Outgoing): boolean;
+  /** Messages that may be on their way at the same time, where that is less than usual. */
+  readonly window?: number;
   /** Makes it open; rejects where that fails. */
   open(): Promise<void>;
   /**
@@ -41,7 +45,7 @@ export interface LaneOptions {
   /** Resolves when more news is welcome; `undefined` when it is now. */
   readonly ready: () => Promise<void> | undefined;
   /** Whether a message is not to be handed over now. */
-  readonly isHeld: (key: number) => boolean;
+  readonly isHeld: (message: Outgoing) => boolean;
   /** The message was handed over. */
   readonly onSent: (message: Outgoing) => void;
   /** Messages have arrived; resolves when that is stored. */
@@ -50,7 +54,10 @@ export interface LaneOptions {
   readonly onRefused: (message: Outgoing, reason: string) => Promise<void>;
   /** The message waits again. */
   readonly onReturned: (message: Outgoing, reason: string) => void;
-  /** The recipient is announced and cannot be reached; once until that has changed. */
+  /**
+   * The recipient is announced and cannot be reached, or what waits cannot be read; once until that
+   * has changed.
+   */
   readonly onUnreachable: (reason: string) => void;
   /** Nothing is on its way any more; more may wait for the recipient. */
   readonly onQuiet: () => void;
@@ -71,6 +78,8 @@ export class Lane {
   #nextLength = 0;
   /** Whether the store may have more behind that. */
   #hasMore = true;
+  /** Whether messages were passed over that may go later. */
+  #hasPassedOver = false;
   /** What has arrived in this turn. */
   #arrived: Outgoing[] = [];
   /** When something has arrived last, or a session was begun, by the monotonic clock. */
@@ -98,7 +107,7 @@ export class Lane {
 
   /** Whether nothing waits either. */
   get isEmpty(): boolean {
-    return !this.#isBehind && this.#inFlight.size === 0;
+    return !this.#isBehind && !this.#hasPassedOver && this.#inFlight.size === 0;
   }
 
   /** Whether this message is on its way. */
@@ -116,10 +125,7 @@ export class Lane {
     // What was stored together with others may have been read with them.
     if (message.key <= this.#handedOver) return true;
     if (!this.#hasMore && this.#options.carrier.isOpen()) {
-      if (this.#next.length === 0 && this.#hasRoom()) {
-        this.#handOver(message);
-        return true;
-      }
+      if (this.#next.length === 0 && this.#hasRoom()) return this.#handOver(message);
       if (this.#next.length < MAX_IN_FLIGHT && this.#nextLength < MAX_IN_FLIGHT_LENGTH) {
         this.#next.push(message);
         this.#nextLength += message.content.length;
@@ -176,7 +182,8 @@ export class Lane {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
     this.#retryMs = MIN_RETRY_MS;
-    this.wake();
+    if (this.#hasPassedOver) this.rewind(0);
+    else this.wake();
   }
 
   /** Hands nothing over any more. */
@@ -197,7 +204,7 @@ export class Lane {
 
   /** @param hasTurn Whether it has waited for its turn to make news. */
   #pump(hasTurn = false): void {
-    const { carrier, isHeld, ready } = this.#options;
+    const { carrier, ready } = this.#options;
     while (this.#isReady && this.#isBehind && this.#hasRoom()) {
       if (!carrier.isOpen()) {
         this.#readAgain();
@@ -207,11 +214,11 @@ export class Lane {
       if (room !== undefined) return this.#wait(room);
       hasTurn = false;
       const page = this.#takePage();
+      if (page === undefined) return this.#checkQuiet();
       let count = 0;
       for (const message of page) {
         if (!this.#hasRoom()) break;
-        const { key } = message;
-        if (this.#inFlight.has(key) || isHeld(key)) this.#handedOver = key;
+        if (this.#inFlight.has(message.key)) this.#handedOver = message.key;
         else this.#handOver(message);
         count++;
       }
@@ -230,17 +237,23 @@ export class Lane {
   }
 
   /** The messages that are next, from memory or from the store. */
-  #takePage(): Outgoing[] {
-    const count = Math.min(PAGE, MAX_IN_FLIGHT - this.#inFlight.size);
+  #takePage(): Outgoing[] | undefined {
+    const count = Math.min(PAGE, this.#window - this.#inFlight.size);
     if (this.#next.length > 0) {
       const page = this.#next.splice(0, count);
       for (const { content } of page) this.#nextLength -= content.length;
       return page;
     }
-    const page = this.#options.pending(this.#handedOver, count);
-    // A page may be short because its messages are long.
-    this.#hasMore = page.length > 0;
-    return page;
+    try {
+      const page = this.#options.pending(this.#handedOver, count);
+      // A page may be short because its messages are long.
+      this.#hasMore = page.length > 0;
+      return page;
+    } catch (error) {
+      this.#tell(error);
+      this.#retryLater();
+      return undefined;
+    }
   }
 
   /** Forgets what was to be next: the store has it. */
@@ -255,17 +268,26 @@ export class Lane {
     if (!this.isBusy) this.#options.onQuiet();
   }
 
+  get #window(): number {
+    return this.#options.carrier.window ?? MAX_IN_FLIGHT;
+  }
+
   #hasRoom(): boolean {
-    return this.#inFlight.size < MAX_IN_FLIGHT && this.#length < MAX_IN_FLIGHT_LENGTH;
+    return this.#inFlight.size < this.#window && this.#length < MAX_IN_FLIGHT_LENGTH;
   }
 
   #isHalfEmpty(): boolean {
-    return this.#inFlight.size <= MAX_IN_FLIGHT / 2 && this.#length <= MAX_IN_FLIGHT_LENGTH / 2;
+    return this.#inFlight.size <= this.#window / 2 && this.#length <= MAX_IN_FLIGHT_LENGTH / 2;
   }
 
-  #handOver(message: Outgoing): void {
-    const { carrier, onSent, onRefused } = this.#options;
+  /** @returns Whether it is on its way; else it was passed over, since it must not go now. */
+  #handOver(message: Outgoing): boolean {
+    const { carrier, isHeld, onSent, onRefused } = this.#options;
     this.#handedOver = message.key;
+    if (isHeld(message) || carrier.admits?.(message) === false) {
+      this.#hasPassedOver = true;
+      return false;
+    }
     this.#inFlight.set(message.key, message);
     this.#length += message.content.length;
     const arrival = carrier.send(message);
@@ -278,6 +300,7 @@ export class Lane {
         } else this.#return(message, messageOf(error));
       },
     );
+    return true;
   }
 
   #arrive(message: Outgoing): void {
@@ -305,7 +328,8 @@ export class Lane {
 
   /** A message that was passed over is to be handed over after all. */
   rewind(key: number): void {
-    this.#handedOver = Math.min(this.#handedOver, key - 1);
+    this.#handedOver = Math.min(this.#handedOver, Math.max(0, key - 1));
+    this.#hasPassedOver = false;
     this.#readAgain();
     this.wake();
   }
@@ -342,12 +366,16 @@ export class Lane {
       },
       (error) => {
         this.#opening = undefined;
-        if (!this.#isTold) this.#options.onUnreachable(messageOf(error));
-        this.#isTold = true;
+        this.#tell(error);
         this.#retryLater();
         this.#checkQuiet();
       },
     );
+  }
+
+  #tell(error: unknown): void {
+    if (!this.#isTold) this.#options.onUnreachable(messageOf(error));
+    this.#isTold = true;
   }
 
   #retryLater(): void {

@@ -62,6 +62,8 @@ export interface MessagesOptions extends MessageSettings {
   readonly log: Log;
   /** Belongs to the caller, who closes it afterwards. */
   readonly store: Store;
+  /** `false` where the store ends with the program: then nothing that comes is acknowledged. */
+  readonly isDurable?: boolean;
   /** Whom a target stands for; throws where it may not be sent to. */
   readonly resolve: (target: string, messageId: MessageId) => Destination;
   readonly carrier: (contact: ContactName) => Carrier;
@@ -75,6 +77,8 @@ export interface MessagesOptions extends MessageSettings {
     reason: string | undefined,
     tag: unknown,
   ) => void;
+  /** A message was not accepted after all. */
+  readonly onRejected: (messageId: MessageId) => void;
   readonly onProblem: (message: string) => void;
 }
 
@@ -94,12 +98,17 @@ export class Messages implements Disposable {
     outbox: Outbox,
     tags: Map<number, unknown>,
   ) {
-    const { clock, log, random, store, onProblem } = options;
+    const { clock, random, store, isDurable = true, onProblem } = options;
     this.#options = options;
     this.#tags = tags;
     this.#ids = new MessageIdSource(clock, random);
     this.#trouble = new DiskTrouble(onProblem);
-    this.#inbox = new Inbox({ clock, log, store: store.inbox, trouble: this.#trouble });
+    this.#inbox = new Inbox({
+      clock,
+      store: store.inbox,
+      isDurable,
+      trouble: this.#trouble,
+    });
     this.#outbox = outbox;
   }
 
@@ -145,7 +154,13 @@ export class Messages implements Disposable {
       return { messageId, to, state };
     } catch (error) {
       const carrier = this.#options.carrier(contact);
-      if (!(error instanceof StoreError) || !carrier.isOpen()) throw error;
+      // Nothing may overtake what waits.
+      const isPossible = error instanceof StoreError && this.#outbox.isClear(contact) &&
+        carrier.isOpen() && carrier.admits?.({ ...message, key: 0 }) !== false;
+      if (!isPossible) {
+        this.#options.onRejected(messageId);
+        throw error;
+      }
       // Who is there can be told all the same; only nothing of it is kept.
       this.#trouble.failed(error.message);
       void this.#sendUnstored(carrier, { ...message, key: 0 }, tag);
@@ -175,6 +190,16 @@ export class Messages implements Disposable {
   /** Somebody has come, or there is a session with it: what waits for it goes out. */
   wake(contact: ContactName): void {
     this.#outbox.wake(contact);
+  }
+
+  /** The user has decided something about others: what may go now goes. */
+  wakeAll(): void {
+    this.#outbox.wakeAll();
+  }
+
+  /** Resolves when more may come in; `undefined` when it may now. */
+  ready(): Promise<void> | undefined {
+    return this.#inbox.ready();
   }
 
   /** Resolves when everything has arrived that can without somebody coming who is away. */
@@ -266,9 +291,13 @@ export class Messages implements Disposable {
     const { onState } = this.#options;
     try {
       const arrival = carrier.send(message);
+      if (message.contact.id === undefined) {
+        await arrival;
+        return onState(message, "sent", undefined, tag);
+      }
       onState(message, "sent", undefined, tag);
       await arrival;
-      if (message.contact.id !== undefined) onState(message, "delivered", undefined, tag);
+      onState(message, "delivered", undefined, tag);
     } catch (error) {
       onState(message, "failed", messageOf(error), tag);
     }

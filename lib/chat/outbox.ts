@@ -64,7 +64,7 @@ export class Outbox implements Disposable {
   readonly #options: OutboxOptions;
   readonly #lanes = new Map<string, Lane>();
   /** Everybody for whom messages wait in the store. */
-  readonly #waiting = new Set<string>();
+  readonly #waiting = new Map<string, ContactName>();
   readonly #cancelling = new Set<number>();
   #idle: PromiseWithResolvers<void> | undefined;
   /** Whether the log says already that states cannot be stored. */
@@ -82,15 +82,25 @@ export class Outbox implements Disposable {
   static async open(options: OutboxOptions): Promise<Outbox> {
     const outbox = new Outbox(options);
     await outbox.#expire();
+    try {
+      outbox.#readContacts();
+    } catch (error) {
+      // Whoever has nothing to lose can still write and read new messages.
+      options.log.error(`Cannot read what waits to be sent: ${messageOf(error)}`);
+    }
+    return outbox;
+  }
+
+  #readContacts(): void {
+    const { store, queuePlain } = this.#options;
     for (let after: number | undefined = 0; after !== undefined;) {
-      const contacts = options.store.contactsWithPending(after);
+      const contacts = store.contactsWithPending(after);
       for (const contact of contacts) {
-        if (contact.id === undefined && !options.queuePlain) await outbox.#abandon(contact);
-        else outbox.#waiting.add(contactKey(contact));
+        if (contact.id === undefined && !queuePlain) void this.#abandon(contact);
+        else this.#waiting.set(contactKey(contact), contact);
       }
       after = contacts.at(-1)?.key;
     }
-    return outbox;
   }
 
   /**
@@ -109,7 +119,7 @@ export class Outbox implements Disposable {
     onStored(key);
     const { id, contact, content, timestamp } = message;
     const outgoing = { key, id, contact, content, timestamp };
-    this.#waiting.add(contactKey(contact));
+    this.#waiting.set(contactKey(contact), contact);
     if (!this.#stop.signal.aborted) {
       this.#latest = this.#lane(contact);
       if (this.#latest.add(outgoing)) return contact.id === undefined ? "pending" : "sent";
@@ -127,6 +137,17 @@ export class Outbox implements Disposable {
   wake(contact: ContactName): void {
     if (this.#stop.signal.aborted || !this.#waiting.has(contactKey(contact))) return;
     this.#lane(contact).hurry();
+  }
+
+  /** What may go to whom has changed: the user has decided something. */
+  wakeAll(): void {
+    for (const contact of this.#waiting.values()) this.wake(contact);
+  }
+
+  /** Whether nothing for a contact is on its way or waits. */
+  isClear(contact: ContactName): boolean {
+    const key = contactKey(contact);
+    return !this.#waiting.has(key) && (this.#lanes.get(key)?.isEmpty ?? true);
   }
 
   /**
@@ -187,7 +208,7 @@ export class Outbox implements Disposable {
       carrier: carrier(contact),
       pending: (after, limit) => store.pending(contact, { after, limit }).map(outgoing),
       ready,
-      isHeld: (key) => this.#cancelling.has(key),
+      isHeld: ({ key }) => this.#cancelling.has(key),
       // What waits for a connection of version 1 is not sent until the network has taken it.
       onSent: (message) => isPlain || onState(message, "sent"),
       onArrived: (messages) => this.#settle(messages, isPlain ? "sent" : "delivered"),
@@ -258,7 +279,7 @@ export class Outbox implements Disposable {
   }
 
   async #expire(): Promise<void> {
-    const { clock, log, store, expireDays, onState } = this.#options;
+    const { clock, log, store, expireDays, ready, onState } = this.#options;
     if (expireDays === Infinity) return;
     const reason = `nobody took it within ${expireDays} ${expireDays === 1 ? "day" : "days"}`;
     try {
@@ -266,6 +287,7 @@ export class Outbox implements Disposable {
         const expired = await store.expire(clock.now() - expireDays * DAY_MS, reason);
         for (const message of expired) onState(outgoing(message), "failed", reason);
         if (expired.length === 0) break;
+        await ready();
       }
     } catch (error) {
       log.warn(`Cannot give up old messages: ${messageOf(error)}`);
@@ -276,11 +298,16 @@ export class Outbox implements Disposable {
 
   /** Gives up what was on its way to a version 1 peer when the program ended. */
   async #abandon(contact: ContactName): Promise<void> {
-    const { store } = this.#options;
-    for (let after: number | undefined = 0; after !== undefined;) {
-      const page = store.pending(contact, { after, limit: PAGE });
-      await this.#settle(page.map(outgoing), "failed", ABANDONED);
-      after = page.at(-1)?.key;
+    const { log, store, ready } = this.#options;
+    try {
+      for (let after: number | undefined = 0; after !== undefined;) {
+        const page = store.pending(contact, { after, limit: PAGE });
+        await this.#settle(page.map(outgoing), "failed", ABANDONED);
+        after = page.at(-1)?.key;
+        await ready();
+      }
+    } catch (error) {
+      log.error(`Cannot give up what was on its way: ${messageOf(error)}`);
     }
   }
 }

@@ -317,6 +317,7 @@ Deno.test("outbox of the next run gives up what was on its way to a version 1 pe
     await world.send(dave, "hi");
   }
   await using world = await OutboxWorld.open({}, former);
+  await turns();
   assert.deepEqual(world.states, ["hi: failed"]);
 });
 
