@@ -48,7 +48,7 @@ const MAX_BUFFER = 64 * 1024;
 
 /** An authenticated, encrypted session with one peer: lines both ways until it ends. */
 export class Session {
-  readonly #options: SessionOptions;
+  readonly #options: SessionOptions<Session>;
   #peerHello: Hello | undefined;
   #pending: string[] = [];
   #pendingLength = 0;
@@ -71,7 +71,7 @@ export class Session {
   #ended = false;
   #cancelTick: () => void = () => {};
 
-  constructor(options: SessionOptions) {
+  constructor(options: SessionOptions<Session>) {
     this.#options = options;
     const { clock } = options;
     this.#useless = new TokenBucket(clock, USELESS_LINES_PER_SECOND, USELESS_LINES_AT_ONCE);

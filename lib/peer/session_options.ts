@@ -3,10 +3,13 @@ import type { Refusals } from "../base/refusals.ts";
 import type { Stream } from "../transport/stream.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import type { Hello, SessionMessage } from "../wire/session.ts";
-import type { Session } from "./session.ts";
 
-/** What {@linkcode Session} works with and whom it tells. */
-export interface SessionOptions {
+/**
+ * What a session works with and whom it tells.
+ *
+ * @typeParam S The session itself.
+ */
+export interface SessionOptions<S> {
   readonly clock: Clock;
   readonly refusals: Refusals;
   /** Encrypted, and its other side's certificate accepted. */
@@ -29,25 +32,25 @@ export interface SessionOptions {
    * make room.
    */
   readonly onUnfinished: (bytes: number) => void;
-  readonly listener: SessionListener;
+  readonly listener: SessionListener<S>;
 }
 
 /** Hears what happens on a session. */
-export interface SessionListener {
+export interface SessionListener<S> {
   /** The other side has said who it is; once, before everything else. */
-  established(session: Session): void;
+  established(session: S): void;
   /** A message has come; the listener acknowledges it. */
-  message(session: Session, message: SessionMessage): void;
+  message(session: S, message: SessionMessage): void;
   /**
    * The other side has taken all messages up to this number.
    *
    * @returns Whether that is news; `undefined` for a number that was never sent.
    */
-  acknowledged(session: Session, seq: number): boolean | undefined;
+  acknowledged(session: S, seq: number): boolean | undefined;
   /** The other side will not take the message with this number; returns the same. */
-  refused(session: Session, seq: number, reason: string): boolean | undefined;
+  refused(session: S, seq: number, reason: string): boolean | undefined;
   /** Whether messages wait for the other side's acknowledgement. */
-  isAwaiting(session: Session): boolean;
+  isAwaiting(session: S): boolean;
   /** The session is over; once. */
-  ended(session: Session, reason: string): void;
+  ended(session: S, reason: string): void;
 }

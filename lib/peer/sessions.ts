@@ -338,7 +338,7 @@ export class Sessions implements AsyncDisposable {
     return session;
   }
 
-  readonly #listener: SessionListener = {
+  readonly #listener: SessionListener<Session> = {
     established: (session) => {
       const { signal } = this.#stop;
       // Judged again: the user may have decided since the handshake.
