@@ -8,6 +8,7 @@ import type { ControlStream, Secrets } from "./endpoint.ts";
 import {
   CONTROL_VERSION,
   decodeHello,
+  encodeEnd,
   encodeRefusal,
   encodeWelcome,
   isSame,
@@ -140,14 +141,26 @@ async function converse(options: ControlConnectionOptions, rest: Uint8Array): Pr
     const output = new Output((bytes) => writeSome(options, bytes));
     output.push(welcome(options));
     let prefix = rest;
-    const read = (buffer: Uint8Array) => {
-      if (prefix.length === 0) return stream.read(buffer);
+    const take = async (buffer: Uint8Array) => {
+      if (prefix.length === 0) return await stream.read(buffer);
       const part = prefix.subarray(0, buffer.length);
       buffer.set(part);
       prefix = prefix.subarray(part.length);
-      return Promise.resolve(part.length);
+      return part.length;
+    };
+    let commands = 0;
+    const read = async (buffer: Uint8Array) => {
+      const count = await take(buffer);
+      // The interface takes nothing any more that comes after the signal.
+      if (count !== null && !signal.aborted) {
+        for (const byte of buffer.subarray(0, count)) if (byte === NEWLINE) commands++;
+      }
+      return count;
     };
     await runJsonInterface({ clock, node, version, events, read, output, signal });
+    if (!signal.aborted) return;
+    output.push(encodeEnd(commands));
+    await output.finish(clock, signal);
   } finally {
     await events.return?.();
   }

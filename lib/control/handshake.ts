@@ -45,6 +45,15 @@ export function encodeRefusal(message: string, code?: "busy"): string {
   return line({ event: "error", message, code });
 }
 
+/**
+ * The last line of a client that ends, with its newline.
+ *
+ * @param commands How many lines it has read since the first one: others it has not acted on.
+ */
+export function encodeEnd(commands: number): string {
+  return line({ event: "end", commands });
+}
+
 /** Reads a command's first line; `undefined` where it is none. */
 export function decodeHello(text: string): Hello | undefined {
   const object = decodeObject(text);

@@ -66,6 +66,8 @@ class Sending {
   readonly #findBy: number;
   /** Why the last attempt failed that the client has answered. */
   #problem: string | undefined;
+  /** How often the client was asked to send it. */
+  #asked = 0;
   /** Whether the client has not answered yet. */
   #isOpen = false;
   /** Whether somebody has come since the last attempt. */
@@ -118,6 +120,7 @@ class Sending {
   }
 
   #ask(): void {
+    this.#asked++;
     this.#isOpen = true;
     this.#cameSince = false;
     this.#link.command({ command: "send", to: this.#command.to, content: this.#content, ref: 1 });
@@ -128,6 +131,10 @@ class Sending {
     if (event.event === "peer_up") {
       if (!this.#isOpen) this.#ask();
       else this.#cameSince = true;
+    }
+    if (event.event === "end" && Number(event.commands) < this.#asked) {
+      this.#isOpen = false;
+      this.#problem ??= `Cannot send to ${JSON.stringify(this.#command.to)}: the client has ended`;
     }
     if (event.ref !== 1) {
       showUnasked(event, this.#link, this.#environment);

@@ -1,8 +1,5 @@
-import type { Clock } from "../base/clock.ts";
-import type { Refusals } from "../base/refusals.ts";
 import { TokenBucket } from "../base/token_bucket.ts";
 import { messageOf } from "../errors.ts";
-import type { Stream } from "../transport/stream.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { LineDecoder } from "../wire/lines.ts";
 import { MAX_LINE_BYTES, utf8Length } from "../wire/message.ts";
@@ -12,8 +9,8 @@ import {
   encodeSessionLine,
   type Hello,
   type SessionLine,
-  type SessionMessage,
 } from "../wire/session.ts";
+import type { SessionOptions } from "./session_options.ts";
 
 /** The other side's hello has to come within this many milliseconds. */
 const HELLO_MS = 5000;
@@ -49,56 +46,9 @@ const PARTING_MS = 1000;
 const MIN_BUFFER = 4 * 1024;
 const MAX_BUFFER = 64 * 1024;
 
-/** What {@linkcode Session} works with and whom it tells. */
-export interface SessionOptions {
-  readonly clock: Clock;
-  readonly refusals: Refusals;
-  /** Encrypted, and its other side's certificate accepted. */
-  readonly stream: Stream;
-  readonly peerId: PeerId;
-  /** Whether this side dialled. */
-  readonly isDialler: boolean;
-  /** This side's first line. */
-  readonly hello: Hello;
-  /** Content above this many bytes of UTF-8 is refused. */
-  readonly maxContentBytes: number;
-  /**
-   * Runs what hands over lines when it is this session's turn.
-   *
-   * @returns Resolves when it has run; `undefined` when it has run already.
-   */
-  readonly turn: (job: () => void) => Promise<void> | undefined;
-  /**
-   * Takes how many bytes of an unfinished line are held; may end sessions, this one included, to
-   * make room.
-   */
-  readonly onUnfinished: (bytes: number) => void;
-  readonly listener: SessionListener;
-}
-
-/** Hears what happens on a session. */
-export interface SessionListener {
-  /** The other side has said who it is; once, before everything else. */
-  established(session: Session): void;
-  /** A message has come; the listener acknowledges it. */
-  message(session: Session, message: SessionMessage): void;
-  /**
-   * The other side has taken all messages up to this number.
-   *
-   * @returns Whether that is news; `undefined` for a number that was never sent.
-   */
-  acknowledged(session: Session, seq: number): boolean | undefined;
-  /** The other side will not take the message with this number; returns the same. */
-  refused(session: Session, seq: number, reason: string): boolean | undefined;
-  /** Whether messages wait for the other side's acknowledgement. */
-  isAwaiting(session: Session): boolean;
-  /** The session is over; once. */
-  ended(session: Session, reason: string): void;
-}
-
 /** An authenticated, encrypted session with one peer: lines both ways until it ends. */
 export class Session {
-  readonly #options: SessionOptions;
+  readonly #options: SessionOptions<Session>;
   #peerHello: Hello | undefined;
   #pending: string[] = [];
   #pendingLength = 0;
@@ -121,7 +71,7 @@ export class Session {
   #ended = false;
   #cancelTick: () => void = () => {};
 
-  constructor(options: SessionOptions) {
+  constructor(options: SessionOptions<Session>) {
     this.#options = options;
     const { clock } = options;
     this.#useless = new TokenBucket(clock, USELESS_LINES_PER_SECOND, USELESS_LINES_AT_ONCE);

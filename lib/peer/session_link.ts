@@ -1,13 +1,14 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Peer } from "../discovery/peer.ts";
-import { ConnectError, LimitError, messageOf, RefusedError } from "../errors.ts";
+import { LimitError, messageOf } from "../errors.ts";
 import { formatAddress } from "../wire/address.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import { type ChatMessage, encodeSessionMessage } from "../wire/session.ts";
 import { AnswerWatch, UNANSWERED_MS } from "./answer_watch.ts";
 import type { Session } from "./session.ts";
 import { stayingSession } from "./session_choice.ts";
+import { type Addressee, failure, problemOf, sendingHasEnded } from "./session_errors.ts";
 import { MAX_QUEUED, type QueuedMessage, SessionQueue } from "./session_queue.ts";
 
 /** How long messages wait for a session that broke to come back, in milliseconds. */
@@ -22,17 +23,6 @@ const STABLE_MS = 30_000;
 
 /** Why messages are given up that a session has had. */
 const UNANSWERED = `it has confirmed nothing for ${UNANSWERED_MS / 1000} s`;
-
-/** Whom a message is for. */
-export interface Addressee {
-  readonly id: PeerId;
-  /** What errors call the peer. */
-  readonly label: string;
-  /** What the peer has to call itself; `undefined` where its id says enough. */
-  readonly nickname: string | undefined;
-  /** Throws when the message must not go there any more; asked before each time it is sent. */
-  readonly admit?: () => void;
-}
 
 /** What {@linkcode SessionLink} needs from its owner. */
 export interface SessionLinkOptions {
@@ -112,9 +102,9 @@ export class SessionLink {
     const arrival = this.#enqueue({ label, nickname, admit }, message);
     if (this.#session !== undefined) return arrival;
     if (this.#isGivenUp()) this.#dial(peer);
-    else if (this.#queue.size === 1 && this.#cancelRetry !== undefined) {
-      // The next attempt may be far away, since nothing waited for it.
-      this.#cancelRetry();
+    else if (this.#queue.size === 1 && this.#dialling === undefined) {
+      // The next attempt may be far away or never come, since nothing waited for it.
+      this.#cancelRetry?.();
       this.#cancelRetry = undefined;
       void this.#retry();
     }
@@ -220,13 +210,14 @@ export class SessionLink {
     this.#hasPeerLeft = session.hasPeerLeft;
     this.#why = this.#hasPeerLeft ? `the peer has ended the session (${reason})` : reason;
     if (this.#isGone(this.#options.find())) this.#rejectAll(this.#why);
+    this.#cancelRecovery = clock.after(RECOVERY_MS, () => {
+      this.#giveUp();
+      this.#idleMaybe();
+    });
     // Who ends a session on purpose, here or there, can do without it until there is news.
-    if (!this.isBusy && (this.#hasPeerLeft || session.isEndedHere)) {
-      this.#brokenAt = undefined;
-      return this.#idleMaybe();
-    }
-    this.#cancelRecovery = clock.after(RECOVERY_MS, () => this.#giveUp());
-    this.#comeBack();
+    const isWanted = this.isBusy || !(this.#hasPeerLeft || session.isEndedHere);
+    if (isWanted) this.#comeBack();
+    else if (this.#isGone(this.#options.find())) this.#idleMaybe();
   }
 
   /** Ends the session; what is not acknowledged is rejected. */
@@ -370,50 +361,8 @@ export class SessionLink {
   }
 }
 
-/** The error for a message that is given up: whoever reads it is to know whether it was sent. */
-function failure(
-  { label, wasSent }: { readonly label: string; readonly wasSent?: boolean },
-  why: string | Error,
-): Error {
-  if (!wasSent && why instanceof Error) return why;
-  const to = JSON.stringify(label);
-  return new ConnectError(
-    wasSent
-      ? `Cannot tell whether the message to ${to} arrived: ${
-        why instanceof RefusedError ? why.reason : messageOf(why)
-      }`
-      : `Cannot send to ${to}: ${why}`,
-    { cause: why },
-  );
-}
-
-/** What a message is rejected with when sending to a peer has ended. */
-export function sendingHasEnded({ label }: Pick<Peer, "label">): ConnectError {
-  return new ConnectError(`Cannot send to ${JSON.stringify(label)}: sending has ended`);
-}
-
 /** Whether a peer is announced at an address that it was not at before. */
 function hasMore(now: Peer, before: Peer): boolean {
   const known = new Set(before.addresses.map(({ address }) => formatAddress(address)));
   return now.addresses.some(({ address }) => !known.has(formatAddress(address)));
-}
-
-/** Why a message must not go over a session. */
-function problemOf(
-  { peerHello }: Session,
-  { label, nickname, admit }: Omit<Addressee, "id">,
-): Error | undefined {
-  // An announce may join a nickname and an id that do not belong together.
-  if (nickname !== undefined && nickname !== peerHello.nickname) {
-    return new RefusedError(
-      label,
-      `who has its id calls itself ${JSON.stringify(peerHello.nickname)}; ` +
-        "send to that nickname if it is meant",
-    );
-  }
-  try {
-    admit?.();
-  } catch (error) {
-    return error instanceof Error ? error : new Error(messageOf(error));
-  }
 }

@@ -12,14 +12,13 @@ import type { ChatMessage, SessionMessage } from "../wire/session.ts";
 import { dialPeer } from "./dial.ts";
 import { HalfOpen } from "./half_open.ts";
 import type { Intake } from "./intake.ts";
-import { Session, type SessionListener } from "./session.ts";
-import { type Addressee, sendingHasEnded, SessionLink } from "./session_link.ts";
+import { PeerNumbers } from "./peer_numbers.ts";
+import { Session } from "./session.ts";
+import { type Addressee, sendingHasEnded } from "./session_errors.ts";
+import { SessionLink } from "./session_link.ts";
+import type { SessionListener } from "./session_options.ts";
 import { SessionPlaces } from "./session_places.ts";
 
-/** Peers whose numbers are remembered. */
-const MAX_REMEMBERED = 10_000;
-/** Runs of one peer whose numbers are remembered: those that may still send again, and some. */
-const MAX_RUNS = 4;
 /** Connecting and the handshake of one address, in milliseconds. */
 const DIAL_MS = 8000;
 /** All addresses of a peer together, in milliseconds: with the hello, what messages wait for. */
@@ -79,29 +78,11 @@ export interface SessionsOptions {
   readonly onImpostor: (message: string) => void;
 }
 
-/** The numbers of a peer that have to outlast its link. */
-interface Counters {
-  /** Messages of this run to the peer. */
-  seq: number;
-  /** Sessions of this run with the peer. */
-  ordinal: number;
-  /** The last message taken from each of its runs, the newest run last. */
-  readonly taken: Map<string, number>;
-  /** Whether this run has sent it anything. */
-  isSentTo?: boolean;
-  /** The address of the last session that was dialled with success. */
-  worked?: SocketAddress;
-}
-
 /** All authenticated sessions: one for each peer, dialled when there is something to send. */
 export class Sessions implements AsyncDisposable {
   readonly #options: SessionsOptions;
   readonly #links = new Map<PeerId, SessionLink>();
-  /** The longest unused ones first. */
-  readonly #counters = new Map<PeerId, Counters>();
-  #latest: PeerId | undefined;
-  /** Where the numbers of a peer begin: those that were forgotten must not be used again. */
-  readonly #first = { seq: 0, ordinal: 0 };
+  readonly #numbers: PeerNumbers;
   readonly #live: SessionPlaces;
   readonly #waiting = new Map<Session, PromiseWithResolvers<void>>();
   readonly #halfOpen: HalfOpen;
@@ -112,12 +93,16 @@ export class Sessions implements AsyncDisposable {
   constructor(options: SessionsOptions) {
     this.#options = options;
     this.#halfOpen = new HalfOpen(options.refusals);
+    this.#numbers = new PeerNumbers(
+      (id) => this.#links.has(id),
+      (id) => this.#isFriend(id),
+    );
     this.#live = new SessionPlaces((id) => this.#isFriend(id));
   }
 
   /** Whether the user has turned to a peer. */
   #isFriend(id: PeerId): boolean {
-    return this.#counters.get(id)?.isSentTo === true || this.#options.isTrusted?.(id) === true;
+    return this.#numbers.find(id)?.isSentTo === true || this.#options.isTrusted?.(id) === true;
   }
 
   /** How many sessions are open. */
@@ -143,7 +128,7 @@ export class Sessions implements AsyncDisposable {
    */
   send(peer: Peer, id: PeerId, message: ChatMessage): Promise<void> {
     if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(peer));
-    this.#countersOf(id).isSentTo = true;
+    this.#numbers.of(id).isSentTo = true;
     const { admit } = this.#options;
     return this.#link(id).send(peer, message, admit && (() => admit(peer)));
   }
@@ -155,7 +140,7 @@ export class Sessions implements AsyncDisposable {
    */
   deliver(to: Addressee, message: ChatMessage): Promise<void> {
     if (this.#stop.signal.aborted) return Promise.reject(sendingHasEnded(to));
-    this.#countersOf(to.id).isSentTo = true;
+    this.#numbers.of(to.id).isSentTo = true;
     return this.#link(to.id).deliver(to, message);
   }
 
@@ -241,7 +226,7 @@ export class Sessions implements AsyncDisposable {
       clock,
       random,
       ownId,
-      counters: this.#countersOf(id),
+      counters: this.#numbers.of(id),
       find: () => find(id),
       dial: (peer, dialled, signal) => this.#dial(peer, id, dialled, signal),
       onIdle: () => {
@@ -254,39 +239,10 @@ export class Sessions implements AsyncDisposable {
     return link;
   }
 
-  #countersOf(id: PeerId): Counters {
-    let counters = this.#counters.get(id);
-    if (counters === undefined) {
-      if (this.#counters.size >= MAX_REMEMBERED) this.#forgetOne();
-      counters = { ...this.#first, taken: new Map() };
-    } else if (id === this.#latest) return counters;
-    else this.#counters.delete(id); // to put it last
-    this.#counters.set(id, counters);
-    this.#latest = id;
-    return counters;
-  }
-
-  /** Forgets whom nobody has had to do with for longest, a stranger if there is one. */
-  #forgetOne(): void {
-    const idle = this.#counters.keys().filter((id) => !this.#links.has(id));
-    let oldest: PeerId | undefined;
-    for (const id of idle) {
-      oldest ??= id;
-      if (this.#isFriend(id)) continue;
-      oldest = id;
-      break;
-    }
-    if (oldest === undefined) return;
-    const { seq, ordinal } = this.#counters.get(oldest)!;
-    this.#first.seq = Math.max(this.#first.seq, seq);
-    this.#first.ordinal = Math.max(this.#first.ordinal, ordinal);
-    this.#counters.delete(oldest);
-  }
-
   /** Dials, proves and says hello; resolves when the session is established. */
   async #dial(peer: Peer, id: PeerId, dialled: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    const { worked: last } = this.#countersOf(id);
+    const { worked: last } = this.#numbers.of(id);
     const worked = last && formatAddress(last);
     const options = { clock, worked, timeoutMs: DIAL_MS, totalMs: DIAL_TOTAL_MS, signal };
     // Who proves the id is the peer: only that is raced, and one session begun on the winner.
@@ -303,7 +259,7 @@ export class Sessions implements AsyncDisposable {
     if (signal.aborted) onAbort();
     try {
       await promise;
-      this.#countersOf(id).worked = stream.remote;
+      this.#numbers.of(id).worked = stream.remote;
     } catch (error) {
       // It has proved who it is, and takes no session: that is all that TLS lets a dialler know.
       const isTurnedAway = session?.isEndedHere === false;
@@ -371,7 +327,7 @@ export class Sessions implements AsyncDisposable {
         version: PROTOCOL_VERSION,
         nickname,
         instance,
-        ordinal: ++this.#countersOf(peerId).ordinal,
+        ordinal: ++this.#numbers.of(peerId).ordinal,
         dialled,
       },
       listener: this.#listener,
@@ -382,7 +338,7 @@ export class Sessions implements AsyncDisposable {
     return session;
   }
 
-  readonly #listener: SessionListener = {
+  readonly #listener: SessionListener<Session> = {
     established: (session) => {
       const { signal } = this.#stop;
       // Judged again: the user may have decided since the handshake.
@@ -398,10 +354,10 @@ export class Sessions implements AsyncDisposable {
       this.#live.use(session);
       const { seq } = message;
       const taken = () => {
-        this.#note(session, seq);
+        this.#numbers.note(session, seq);
         session.acknowledge(seq);
       };
-      if (!this.#isNew(session, seq)) {
+      if (!this.#numbers.isNew(session, seq)) {
         taken();
         return session.noteDuplicate();
       }
@@ -412,7 +368,7 @@ export class Sessions implements AsyncDisposable {
     refused: (session, seq, reason) => this.#link(session.peerId).refused(seq, reason),
     isAwaiting: (session) => {
       const link = this.#links.get(session.peerId);
-      return link?.session === session && link.isBusy;
+      return link?.session === session && (link.isBusy || !link.isAnswering);
     },
     ended: (session, reason) => {
       this.#live.delete(session);
@@ -422,20 +378,6 @@ export class Sessions implements AsyncDisposable {
       this.#links.get(session.peerId)?.ended(session, reason);
     },
   };
-
-  /** Whether a message is not one that was sent again. */
-  #isNew({ peerId, peerHello: { instance } }: Session, seq: number): boolean {
-    return seq > (this.#countersOf(peerId).taken.get(instance) ?? 0);
-  }
-
-  /** Notes that everything up to this number was taken. */
-  #note({ peerId, peerHello: { instance } }: Session, seq: number): void {
-    const { taken } = this.#countersOf(peerId);
-    if (seq <= (taken.get(instance) ?? 0)) return;
-    if (taken.size > 1) taken.delete(instance); // to put it last
-    taken.set(instance, seq);
-    if (taken.size > MAX_RUNS) taken.delete(taken.keys().next().value!);
-  }
 }
 
 /**

@@ -40,6 +40,10 @@ async function scene() {
 async function assertUnharmed(alice: Person, carol: Person): Promise<void> {
   await talk(alice, carol, "after");
   assert.deepEqual(alice.heard, ["carol: before (known)", "carol: after (known)"]);
+  const introduced = alice.events.flatMap((event) =>
+    event.type === "identity" ? [event.nickname] : []
+  );
+  assert.deepEqual(introduced, ["carol"]);
   await assertKnows(alice, carol);
 }
 
@@ -55,6 +59,7 @@ async function pretendToDial(
   let back = "";
   for (let text; (text = await raw.read()) !== null;) back += text;
   await eventually(() => alice.refused(NO_SESSION) > refusedBefore, "the handshake is refused");
+  assert.match(alice.log.join("\n"), NO_SESSION, "the user can read of it");
   return { back };
 }
 
@@ -219,6 +224,7 @@ async function dialWithLibrary(alice: Person, options: tls.ConnectionOptions): P
   socket.on("secureConnect", () => socket.write(opening("bob", "I am bob")));
   await new Promise((resolve) => socket.on("close", resolve)); // `once` would throw at errors
   await eventually(() => alice.refused(NO_SESSION) > refusedBefore, "the handshake is refused");
+  assert.match(alice.log.join("\n"), NO_SESSION, "the user can read of it");
   return back;
 }
 

@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { FakeClock } from "../support/fake_clock.ts";
 import { messageIdOf } from "../support/message_ids.ts";
 import { RawTls } from "../support/raw_tls.ts";
-import { Lan, newIdentity, opening, retained } from "./fixtures.ts";
+import { eventually, Lan, newIdentity, opening, retained } from "./fixtures.ts";
 
 /** Content of each message, in bytes. */
 const SIZE = 15_000;
@@ -20,7 +20,8 @@ const TURN_MS = 20;
 
 /**
  * A session sends `bytes` bytes of messages as fast as it can, first to a user who reads nothing,
- * then to one who reads everything. Fails unless it has to wait for him, and everything arrives.
+ * then to one who reads everything. Fails unless it has to wait for him, and everything arrives,
+ * or when it disturbs another session.
  *
  * @param onRead Called now and then while the user reads.
  */
@@ -28,6 +29,7 @@ export async function flood(bytes: number, onRead: () => void = () => {}): Promi
   const lan = new Lan();
   const clock = new FakeClock();
   await using alice = await lan.start("alice", { reads: false, clock });
+  await using carol = await lan.start("carol");
   const mallory = await newIdentity();
   // By hand: the runtime's TLS takes any number of bytes before the network does.
   const connection = await Deno.connect({ hostname: "127.0.0.1", port: alice.node.tcpPort });
@@ -37,7 +39,20 @@ export async function flood(bytes: number, onRead: () => void = () => {}): Promi
   });
   await raw.write(opening("mallory"));
   const next = async () => (await alice.node.events.next()).value;
+  const nextContent = async () => {
+    for (let event = await next();; event = await next()) {
+      if (event.type === "message") return event.message.content;
+    }
+  };
   while ((await next()).type !== "identity"); // from now on there is a session
+  // So there is with carol, whom alice tells something now and then.
+  await lan.announce("carol", carol.node.tcpPort, carol.identity.id);
+  await lan.announce("alice", alice.node.tcpPort, alice.identity.id);
+  const isUp = () =>
+    alice.node.peers().some(({ id }) => id === carol.identity.id) &&
+    carol.node.peers().some(({ id }) => id === alice.identity.id);
+  await eventually(isUp, "they find each other");
+  await alice.node.send("carol", "before");
   const messages = Math.ceil(bytes / SIZE);
   const memory = retained();
   let sent = 0;
@@ -73,14 +88,24 @@ export async function flood(bytes: number, onRead: () => void = () => {}): Promi
   assert.ok(sent < Math.min(MAX_TAKEN, bytes), `${sent} bytes taken for a user who reads nothing`);
   const more = retained() - memory;
   assert.ok(more < MAX_GROWTH, `${more} bytes more`);
-  // Then the user reads on, and everything is there, once and in order.
+  // Then the user reads on, and everything is there, once and in order; what carol says and
+  // confirms in between does not wait until the flood is over.
+  const meanwhile = [carol.node.send("alice", "meanwhile"), alice.node.send("carol", "meanwhile")];
+  let aheadOf = 0;
   for (let taken = 0; taken < messages;) {
-    const event = await next();
-    if (event.type !== "message") continue;
-    assert.equal(event.message.content, `${taken + 1}`.padEnd(SIZE));
-    if (++taken % 500 === 0) onRead();
+    const content = await nextContent();
+    if (content === "meanwhile") aheadOf = messages - taken;
+    else assert.equal(content, `${++taken}`.padEnd(SIZE));
+    if (taken % 500 === 0) onRead();
   }
-  await sending;
+  assert.ok(aheadOf > messages / 4, `carol was heard ahead of ${aheadOf} of ${messages} messages`);
+  await Promise.all([...meanwhile, sending]);
+  await Promise.all([
+    carol.node.send("alice", "after"),
+    nextContent().then((content) => assert.equal(content, "after")),
+  ]);
+  await alice.node.send("carol", "after");
+  for (const text of ["before", "meanwhile", "after"]) await carol.hears(`alice: ${text}`);
   await alice.node[Symbol.asyncDispose]();
   await listening;
 }

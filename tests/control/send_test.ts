@@ -61,6 +61,29 @@ Deno.test("a client that ends before it has answered leaves the question open", 
   await assert.rejects(running, { message: /^Cannot tell whether the message to "bob" was sent/ });
 });
 
+Deno.test("what the client has not read before its end goes through the next one", async () => {
+  const clock = new FakeClock();
+  const first = scripted(clock);
+  const second = scripted(clock);
+  const places = [first, second];
+  const endpoint = { listen: () => assert.fail(), dial: () => places.shift()!.endpoint.dial() };
+  const { running } = run(SEND, clock, { endpoint });
+  await settle(8);
+  await first.client.say(`${WELCOME}{"event":"end","commands":0}\n`);
+  first.client.stream.close();
+  await settle(8);
+  await second.client.say(WELCOME + say({ event: "delivered", id: "X" }));
+  assert.equal(await running, 0);
+  assert.equal(second.client.events[1].content, "hi");
+});
+
+Deno.test("what the client has read before its end and not answered stays an open question", async () => {
+  const { client, running } = await sending();
+  await client.say('{"event":"end","commands":1}\n');
+  client.stream.close();
+  await assert.rejects(running, { message: /^Cannot tell whether the message to "bob" was sent/ });
+});
+
 Deno.test("a client that never answers is given up at the time-out", async () => {
   const { clock, running } = await sending();
   const failed = assert.rejects(running, {

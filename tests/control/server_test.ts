@@ -253,7 +253,24 @@ Deno.test("the end of a client gives what is being sent five seconds", async () 
   assert.equal(talker.isEnded, false);
   await world.clock.advance(1);
   assert.equal(talker.isEnded, true);
-  assert.match(String(talker.events.at(-1)?.message), /^Gave up 1 command/);
+  const [problem, last] = talker.events.slice(-2);
+  assert.match(String(problem.message), /^Gave up 1 command/);
+  assert.deepEqual(last, { event: "end", commands: 1 });
   await ended;
+  await end();
+});
+
+Deno.test("who is connected at the end of a client learns which commands it has not read", async () => {
+  const { connect, server, end } = await start();
+  const talkers = [await connect(), await connect()];
+  await talkers[0].say('{"command":"whoami"}\n{"command":"peers"}\n');
+  const ended = server[Symbol.asyncDispose]();
+  await Promise.all(talkers.map((talker) => talker.say('{"command":"whoami"}\n').catch(() => {})));
+  await ended;
+  await until(() => talkers.every(({ isEnded }) => isEnded), "the end");
+  assert.deepEqual(talkers.map(({ events }) => events.at(-1)), [
+    { event: "end", commands: 2 },
+    { event: "end", commands: 0 },
+  ]);
   await end();
 });

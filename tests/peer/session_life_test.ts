@@ -105,7 +105,6 @@ Deno.test("a peer that does not read stays while it gives signs of life, and not
   }
   assert.deepEqual([alice.ended, alice.dials], [[], 0]);
   assert.match(String(send.state), /Cannot tell whether .* it has confirmed nothing for 30 s/);
-  alice.say(id, "and now?");
   await clock.advance(11_000);
   assert.match(alice.ended[0], /no sign of life for 10 s/);
   assert.equal(alice.sessions.count, 0);
