@@ -57,6 +57,8 @@ export function openMessages(options: OpenMessagesOptions): Promise<Messages> {
           find: (nickname, messageId) => destinations.plainPeer(nickname, messageId),
           isPatient: queuePlain,
         }),
+    isHere: ({ id, nickname }) =>
+      id === undefined ? options.named(nickname).length > 0 : options.claimant(id) !== undefined,
     ready: () => events.ready(),
     onState: ({ id: messageId, contact: to, content }, state, reason, tag) => {
       if (isLast(state, to)) destinations.settled(messageId);

@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
-import { InvalidInputError, messageOf } from "../errors.ts";
+import { InvalidInputError, messageOf, ParlanceError } from "../errors.ts";
 import type { Contact, ContactName } from "../store/contacts.ts";
 import type { ReceivedMessage, StoredMessage, TrustMark } from "../store/message.ts";
 import type { SearchHit } from "../store/search.ts";
@@ -67,6 +67,8 @@ export interface MessagesOptions extends MessageSettings {
   /** Whom a target stands for; throws where it may not be sent to. */
   readonly resolve: (target: string, messageId: MessageId) => Destination;
   readonly carrier: (contact: ContactName) => Carrier;
+  /** Whether somebody is announced, so that a message need not wait for long. */
+  readonly isHere: (contact: ContactName) => boolean;
   /** The contacts whose history a target stands for, among those that have the name. */
   readonly meant: (target: string, named: readonly Contact[]) => readonly ContactName[];
   /** Resolves when more news is welcome; `undefined` when it is now. */
@@ -142,6 +144,7 @@ export class Messages implements Disposable {
     const messageId = this.#ids.next();
     const to = this.#options.resolve(target, messageId);
     const { contact, trust } = to;
+    this.#requireKeeping(messageId, to);
     const timestamp = Math.max(0, Math.floor(this.#options.clock.now() / 1000));
     const encrypted = contact.id !== undefined;
     const message = { id: messageId, contact, content, timestamp, encrypted, trust };
@@ -166,6 +169,17 @@ export class Messages implements Disposable {
       void this.#sendUnstored(carrier, { ...message, key: 0 }, tag);
       return { messageId, to, state: "sent" };
     }
+  }
+
+  /** What would be lost with the program must not look as if it were kept. */
+  #requireKeeping(messageId: MessageId, { contact, label }: Destination): void {
+    const { isDurable = true, carrier, isHere, onRejected } = this.#options;
+    if (isDurable || isHere(contact) || carrier(contact).isOpen()) return;
+    onRejected(messageId);
+    throw new ParlanceError(
+      `Cannot keep a message for ${JSON.stringify(label)}, who is away: the history could not be ` +
+        "opened when the program started; mend that and start again",
+    );
   }
 
   /**
