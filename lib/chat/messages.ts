@@ -149,7 +149,10 @@ export class Messages implements Disposable {
     const encrypted = contact.id !== undefined;
     const message = { id: messageId, contact, content, timestamp, encrypted, trust };
     const keepTag = (key: number) => {
-      if (tag !== undefined && this.#tags.size < MAX_TAGS) this.#tags.set(key, tag);
+      if (tag === undefined) return;
+      this.#tags.set(key, tag);
+      // What waits for somebody who is away must not take the place of what is on its way.
+      if (this.#tags.size > MAX_TAGS) this.#tags.delete(this.#tags.keys().next().value!);
     };
     try {
       const state = await this.#outbox.send(message, keepTag);
