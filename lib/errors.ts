@@ -41,7 +41,7 @@ export class AmbiguousPeerError extends ParlanceError {
     readonly choices: readonly string[],
   ) {
     super(
-      `Cannot tell who ${JSON.stringify(target)} is: several peers have this nickname; ` +
+      `Cannot tell who ${JSON.stringify(target)} is: several peers could be meant; ` +
         `choose one of ${choices.map((label) => JSON.stringify(label)).join(", ")}`,
     );
   }

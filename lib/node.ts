@@ -1,7 +1,9 @@
 import { Broadcast } from "./base/broadcast.ts";
 import { randomHex } from "./base/random.ts";
 import { Refusals } from "./base/refusals.ts";
+import { joinClaimants } from "./chat/claimants.ts";
 import { Contacts } from "./chat/contacts.ts";
+import { requireFitting } from "./chat/delivery.ts";
 import { Introductions } from "./chat/introductions.ts";
 import type { Messages, SentMessage } from "./chat/messages.ts";
 import { Presence } from "./chat/presence.ts";
@@ -9,7 +11,7 @@ import { findPeer } from "./chat/target.ts";
 import { type PeerTrust, TrustPolicy } from "./chat/trust.ts";
 import type { Peer, PresenceEvent } from "./discovery/peer.ts";
 import { PeerRegistry } from "./discovery/registry.ts";
-import { LimitError, ParlanceError } from "./errors.ts";
+import { ParlanceError } from "./errors.ts";
 import {
   type NodeEnvironment,
   type NodeEvent,
@@ -27,7 +29,7 @@ import type { Sessions } from "./peer/sessions.ts";
 import type { Listener } from "./transport/stream.ts";
 import { MessageIdSource } from "./wire/message_id.ts";
 import type { PeerId } from "./wire/peer_id.ts";
-import { encodeMessage, utf8Length } from "./wire/message.ts";
+import { encodeMessage } from "./wire/message.ts";
 
 export type { DownReason, Peer, PeerAddress, Via } from "./discovery/peer.ts";
 export type { BootstrapState } from "./discovery/bootstrap_client.ts";
@@ -40,16 +42,7 @@ const EVENTS_HIGH_WATER = 8 * 1024 * 1024;
 /** What an event counts for beside its text: about what it takes in memory. */
 const EVENT_WEIGHT = 1024;
 
-export {
-  defaultNodeOptions,
-  type Mode,
-  type NodeEnvironment,
-  type NodeEvent,
-  type NodeHistory,
-  type NodeOptions,
-  type NodeSecurity,
-  systemEnvironment,
-} from "./node_options.ts";
+export * from "./node_options.ts";
 
 /**
  * One peer of the network: finds others, sends to them and receives from them. Made by
@@ -130,8 +123,9 @@ export class Node implements AsyncDisposable {
         introductions,
         present: this.#presence,
         find: (target) => this.find(target),
-        endSession: (id, reason) => {
-          void this.#sessions?.drop(id, reason);
+        endSession: (id) => {
+          // Told to the other side, who is not to learn that he is blocked: as at every end.
+          void this.#sessions?.drop(id, "sending has ended");
           this.#presence.sessionChanged(id);
         },
       });
@@ -193,8 +187,7 @@ export class Node implements AsyncDisposable {
    * @throws {InvalidInputError} When it is a mistyped id, or this node's own.
    */
   find(target: string): Peer {
-    const isKnown = (peer: Peer) => this.#trust?.isKnown(peer) ?? false;
-    return findPeer(this.#presence, this, isKnown, target);
+    return findPeer(this.#presence, this, this.#trust, target);
   }
 
   /** What is known of who a peer is. */
@@ -245,19 +238,13 @@ export class Node implements AsyncDisposable {
   send(target: string, content: string): Promise<Peer> {
     // Not an async function, which keeps more in memory: thousands of messages may be on their way.
     try {
-      const peer = this.#recipient(target, content);
+      const peer = this.find(target);
+      requireFitting(target, content, this.#options.maxContentBytes);
+      this.#trust?.admit(peer);
       return this.#deliver(peer, content).then(() => peer);
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  /** Whom a message goes to; throws where it must not. */
-  #recipient(target: string, content: string): Peer {
-    const peer = this.find(target);
-    this.#requireFitting(target, content);
-    this.#trust?.admit(peer);
-    return peer;
   }
 
   #deliver(peer: Peer, content: string): Promise<void> {
@@ -283,19 +270,10 @@ export class Node implements AsyncDisposable {
    * @throws {StoreError} When it cannot be stored, and nobody is there to be told at once.
    */
   async post(target: string, content: string, tag?: unknown): Promise<SentMessage> {
-    this.#requireFitting(target, content);
+    requireFitting(target, content, this.#options.maxContentBytes);
     const sent = await this.messages.send(target, content, tag);
     if (sent.to.contact.id !== undefined) this.#introductions?.answer(sent.to.contact.id);
     return sent;
-  }
-
-  #requireFitting(target: string, content: string): void {
-    const { maxContentBytes } = this.#options;
-    if (content.length * 3 <= maxContentBytes || utf8Length(content) <= maxContentBytes) return;
-    throw new LimitError(
-      `Cannot send ${utf8Length(content)} bytes to ${JSON.stringify(target)}: ` +
-        `a message has at most ${maxContentBytes}; send it in parts`,
-    );
   }
 
   /**
@@ -382,10 +360,9 @@ export class Node implements AsyncDisposable {
     );
   }
 
-  /** Of the peers that claim an id the one that is known by it. */
+  /** Who claims an id, the one known by it first, at the addresses of all who do. */
   #claimant(id: PeerId): Peer | undefined {
-    const claimants = this.#registry.withId(id);
-    return claimants.find((peer) => this.#trust?.isKnown(peer)) ?? claimants[0];
+    return joinClaimants(this.#registry.withId(id), (peer) => this.#trust?.isHolder(peer) ?? false);
   }
 
   /** Lets connections in: not before there is somebody who keeps what comes over them. */
@@ -408,7 +385,7 @@ export class Node implements AsyncDisposable {
   #onEstablished({ peerId: id, peerHello: { nickname, instance }, remote }: Session): void {
     this.#registry.proved(id, instance, remote.hostname);
     this.#presence.sessionChanged(id);
-    const introduction = this.#introductions?.meet(nickname, id);
+    const introduction = this.#introductions?.meet(nickname, id, remote.hostname);
     if (introduction !== undefined) {
       const label = this.#presence.namesakeLabel(nickname, id);
       this.#events.push({ type: "identity", ...introduction, ...label });

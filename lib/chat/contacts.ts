@@ -1,9 +1,14 @@
 import type { Peer } from "../discovery/peer.ts";
-import { AmbiguousPeerError, InvalidInputError, ParlanceError } from "../errors.ts";
+import {
+  AmbiguousPeerError,
+  InvalidInputError,
+  ParlanceError,
+  UnknownPeerError,
+} from "../errors.ts";
 import type { KnownPeers } from "../identity/known_peers.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import type { Introductions } from "./introductions.ts";
-import { type KnownPeers as PresentPeers, resolveTarget, typedId } from "./target.ts";
+import { type PresentPeers, resolveTarget, typedId } from "./target.ts";
 
 /** Targets whose safety number is remembered as shown. */
 const MAX_SHOWN = 100;
@@ -21,7 +26,7 @@ export interface ContactsOptions {
   /** The one peer that a target stands for. */
   readonly find: (target: string) => Peer;
   /** Ends the session with an id, since what was known of it does not hold any more. */
-  readonly endSession: (id: PeerId, reason: string) => void;
+  readonly endSession: (id: PeerId) => void;
 }
 
 /** What two users compare. */
@@ -36,7 +41,8 @@ export interface SafetyNumber {
 
 /**
  * What the user knows and decides about who others are. Targets are nicknames, labels or ids;
- * errors say what cannot be done and what to do instead.
+ * errors say what cannot be done and what to do instead. Decisions are on the disk when the promises
+ * resolve; where they reject for the disk, they hold for this run.
  */
 export class Contacts {
   /** Whose safety number was shown for a target, or an id: what the user has compared. */
@@ -52,7 +58,7 @@ export class Contacts {
    * @returns The id.
    * @throws {ParlanceError} When it is unknown or unclear which id is meant, or it has none.
    */
-  trust(target: string): PeerId {
+  async trust(target: string): Promise<PeerId> {
     const { ownNickname, known, introductions } = this.options;
     const { nickname, id } = this.#stranger(target);
     if (nickname === ownNickname) {
@@ -64,8 +70,8 @@ export class Contacts {
       );
     }
     known.accept(nickname, id);
-    introductions.answer(id);
-    return id;
+    introductions.trust(nickname, id);
+    return await this.#saved(id);
   }
 
   /**
@@ -95,14 +101,14 @@ export class Contacts {
    * @throws {ParlanceError} When none was shown, the target stands for another id since, or others
    *   call themselves so, too: then it takes the id.
    */
-  verify(target: string): PeerId {
+  async verify(target: string): Promise<PeerId> {
     const id = this.#idOf("verify", target);
     const others = this.#othersThan(id, target);
     if (others.length > 0) throw new AmbiguousPeerError(target, [id, ...others]);
     const shown = this.#shown.get(typedId(target) ?? target);
     if (shown === id) {
       this.options.known.verify(id);
-      return id;
+      return await this.#saved(id);
     }
     const why = shown === undefined
       ? "its safety number was not shown yet"
@@ -113,41 +119,49 @@ export class Contacts {
   }
 
   /** Ends the session with a peer and refuses all others with its id. */
-  block(target: string): PeerId {
-    const { known, introductions } = this.options;
+  async block(target: string): Promise<PeerId> {
+    const { ownId, known, introductions, present } = this.options;
     const holder = known.byNickname(target)?.id;
     const strangers = introductions.warnedOf(target)
       .filter((id) => id !== holder && !known.byId(id)?.blocked);
-    // After a warning it is unclear which of them is to be blocked.
+    // After a warning it is unclear which of them is to be blocked, unless there is but one.
     if (strangers.length > 0) {
-      throw new AmbiguousPeerError(target, [holder ?? [], strangers].flat());
+      const ids = [holder ?? [], strangers, present.named(target).flatMap(({ id }) => id ?? [])];
+      const choices = [...new Set(ids.flat())].filter((id) => id !== ownId);
+      if (choices.length > 1) throw new AmbiguousPeerError(target, choices);
     }
-    const id = this.#idOf("block", target);
+    const id = strangers[0] ?? this.#idOf("block", target);
     this.options.known.block(id);
-    this.options.endSession(id, "blocked");
-    return id;
+    this.options.endSession(id);
+    return await this.#saved(id);
   }
 
   /** Takes a block back. */
-  unblock(target: string): PeerId {
+  async unblock(target: string): Promise<PeerId> {
     const id = this.#idOf("unblock", target);
-    if (this.options.known.unblock(id)) return id;
+    if (this.options.known.unblock(id)) return await this.#saved(id);
     throw new ParlanceError(`Cannot unblock ${JSON.stringify(target)}: it is not blocked`);
   }
 
   /** Forgets who a nickname, or an id, stands for. */
-  forget(target: string): PeerId {
+  async forget(target: string): Promise<PeerId> {
     const { known, introductions } = this.options;
     const forgotten = known.forget(this.#idOf("forget", target));
     if (forgotten !== undefined) {
       introductions.forget(forgotten.id);
       // The next session is a first contact again; this one would leave the nickname to anybody.
-      this.options.endSession(forgotten.id, "forgotten");
-      return forgotten.id;
+      this.options.endSession(forgotten.id);
+      return await this.#saved(forgotten.id);
     }
     throw new ParlanceError(
       `Cannot forget ${JSON.stringify(target)}: nobody is known by this nickname or id`,
     );
+  }
+
+  /** Once a decision is on the disk. */
+  async #saved(id: PeerId): Promise<PeerId> {
+    await this.options.known.save();
+    return id;
   }
 
   /** The id that a user means: one that is written out, a known nickname's, or a peer's. */
@@ -197,12 +211,18 @@ export class Contacts {
     const id = typedId(target);
     if (id === ownId) throw ownIdError("trust", target);
     if (id === undefined) {
-      const warned = introductions.warnedOf(target)
-        .filter((id) => known.byNickname(target)?.id !== id);
+      const holder = known.byNickname(target)?.id;
+      const warned = introductions.warnedOf(target).filter((id) => holder !== id);
+      // Once the user has answered, the same words must not mean the opposite.
+      if (holder !== undefined && introductions.isTrusted(target, holder)) {
+        if (warned.length === 0) return { nickname: target, id: holder };
+        throw new AmbiguousPeerError(target, [holder, ...warned]);
+      }
       if (warned.length > 1) throw new AmbiguousPeerError(target, warned);
       if (warned.length === 1) return { nickname: target, id: warned[0] };
-      return withId(resolveTarget(this.#strangers(), target));
+      return withId(this.#strangerNamed(target));
     }
+
     const announced = present.withId(id).filter((peer) => this.#isStranger(peer));
     const nicknames = new Set([
       ...introductions.takenBy(id).filter((nickname) => known.byNickname(nickname)?.id !== id),
@@ -211,12 +231,25 @@ export class Contacts {
     const [nickname] = nicknames;
     if (nicknames.size === 1) return { nickname, id };
     if (nicknames.size > 1) throw new AmbiguousPeerError(target, [...nicknames]);
+    const held = known.byId(id)?.nickname;
+    if (held !== undefined && introductions.isTrusted(held, id)) return { nickname: held, id };
     throw new ParlanceError(
       `Cannot trust ${
         JSON.stringify(target)
       }: it uses no nickname that is known with another id; ` +
         "/peers shows who does",
     );
+  }
+
+  /** A peer that `trust` can mean, or why there is none. */
+  #strangerNamed(target: string): Peer {
+    try {
+      return resolveTarget(this.#strangers(), target);
+    } catch (error) {
+      const named = this.options.present.named(target);
+      if (!(error instanceof UnknownPeerError) || named.length === 0) throw error;
+      throw named.every(({ id }) => id === undefined) ? withoutId(named[0]) : error;
+    }
   }
 
   /** Who uses a nickname without being who is known by it: whom `trust` can mean. */
@@ -245,7 +278,11 @@ function ownIdError(action: string, target: string): InvalidInputError {
 function withId(peer: Peer): Peer & { id: PeerId } {
   const { id } = peer;
   if (id !== undefined) return { ...peer, id };
-  throw new InvalidInputError(
-    `${JSON.stringify(peer.label)} has no id: it speaks version 1, which proves nothing`,
+  throw withoutId(peer);
+}
+
+function withoutId({ label }: Peer): InvalidInputError {
+  return new InvalidInputError(
+    `${JSON.stringify(label)} has no id: it speaks version 1, which proves nothing`,
   );
 }

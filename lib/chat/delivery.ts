@@ -1,5 +1,7 @@
+import { LimitError } from "../errors.ts";
 import type { ContactName } from "../store/contacts.ts";
 import type { OutgoingState } from "../store/message.ts";
+import { utf8Length } from "../wire/message.ts";
 import type { MessageId } from "../wire/message_id.ts";
 
 /**
@@ -24,4 +26,17 @@ export interface Outgoing {
 /** Names a contact in tables. */
 export function contactKey({ id, nickname }: ContactName): string {
   return id ?? `=${nickname}`;
+}
+
+/**
+ * Refuses a content that is longer than `maxContentBytes` in UTF-8.
+ *
+ * @throws {LimitError} It is.
+ */
+export function requireFitting(target: string, content: string, maxContentBytes: number): void {
+  if (content.length * 3 <= maxContentBytes || utf8Length(content) <= maxContentBytes) return;
+  throw new LimitError(
+    `Cannot send ${utf8Length(content)} bytes to ${JSON.stringify(target)}: ` +
+      `a message has at most ${maxContentBytes}; send it in parts`,
+  );
 }

@@ -16,12 +16,19 @@ export interface Introduction {
   readonly formerNickname?: string;
   /** With `changed`: the id that the nickname is known with. */
   readonly knownId?: PeerId;
+  /** With `changed`: the user has never turned to the one that is known. */
+  readonly isUnanswered?: true;
+  /** With `changed`: further ones are not told in this run. */
+  readonly isLast?: true;
 }
 
 /** Remembers whom this run meets, and what of that has to be told. */
 export class Introductions {
   /** Ids that were proved under a nickname of somebody else, and warned of. */
   readonly #warned = new Map<string, Set<PeerId>>();
+  /** Nicknames that the user has given to other ids. */
+  readonly #trusted = new Map<string, PeerId>();
+  #warnings = 0;
   /** Ids that nobody knew before this run. */
   readonly #met = new Set<PeerId>();
   /** Ids that the user has turned to. */
@@ -36,11 +43,13 @@ export class Introductions {
   /**
    * Remembers a peer that has proved its id.
    *
+   * @param host Where from.
    * @returns What to tell the user, if anything.
    */
-  meet(nickname: string, id: PeerId): Introduction | undefined {
+  meet(nickname: string, id: PeerId, host?: string): Introduction | undefined {
     const isOwn = nickname === this.ownNickname;
-    const { trust, formerNickname } = this.known.remember(nickname, id, isOwn);
+    const { trust, formerNickname } = this.known.remember(nickname, id, isOwn, host);
+    if (this.#answered.has(id)) this.known.address(id);
     if (formerNickname !== undefined) return { change: "renamed", nickname, id, formerNickname };
     if (trust === "new") {
       addBounded(this.#met, id);
@@ -48,10 +57,18 @@ export class Introductions {
     }
     if (trust !== "changed") return undefined;
     const warned = this.#warned.get(nickname) ?? new Set();
-    const isMuch = this.#warned.size >= MAX_WARNINGS || warned.size >= MAX_WARNINGS;
-    if (warned.has(id) || isMuch) return undefined;
+    if (warned.has(id) || this.#warnings >= MAX_WARNINGS) return undefined;
     this.#warned.set(nickname, warned.add(id));
-    return { change: "changed", nickname, id, knownId: this.known.byNickname(nickname)?.id };
+    this.#warnings++;
+    const knownId = this.known.byNickname(nickname)?.id;
+    return {
+      change: "changed",
+      nickname,
+      id,
+      knownId,
+      ...(knownId !== undefined && !this.known.isAddressed(knownId) && { isUnanswered: true }),
+      ...(this.#warnings === MAX_WARNINGS && { isLast: true }),
+    };
   }
 
   /**
@@ -65,6 +82,20 @@ export class Introductions {
   /** Notes that the user has sent something to an id, or decided that it is whom he means. */
   answer(id: PeerId): void {
     addBounded(this.#answered, id);
+    this.known.address(id);
+  }
+
+  /** Notes that the user has given a nickname to an id. */
+  trust(nickname: string, id: PeerId): void {
+    this.#trusted.delete(nickname);
+    if (this.#trusted.size >= MAX_IDS) this.#trusted.delete(this.#trusted.keys().next().value!);
+    this.#trusted.set(nickname, id);
+    this.answer(id);
+  }
+
+  /** Whether the user has given this nickname to this id in this run. */
+  isTrusted(nickname: string, id: PeerId): boolean {
+    return this.#trusted.get(nickname) === id;
   }
 
   /** The next contact with an id is the first one again. */

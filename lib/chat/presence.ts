@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { isMisleading } from "../discovery/labels.ts";
 import type { DownReason, Peer, PresenceEvent } from "../discovery/peer.ts";
 import { formatAddress, type SocketAddress } from "../wire/address.ts";
 import { type PeerId, shortId } from "../wire/peer_id.ts";
@@ -84,12 +85,13 @@ export class Presence {
   }
 
   /**
-   * What to call who uses the user's own nickname; nothing of everybody else.
+   * What to call who uses the user's own nickname, or one that looks like a label or an id; nothing
+   * of everybody else.
    *
    * @param place Its proved id, or where it was heard from.
    */
   namesakeLabel(nickname: string, place: PeerId | SocketAddress): { label?: string } {
-    if (nickname !== this.options.ownNickname) return {};
+    if (nickname !== this.options.ownNickname && !isMisleading(nickname)) return {};
     if (typeof place !== "string") return { label: `${nickname}~${place.hostname}` };
     const announced = this.withId(place).find((peer) => peer.nickname === nickname);
     return { label: announced?.label ?? `${nickname}~${shortId(place)}` };

@@ -6,7 +6,7 @@ import { MAX_NICKNAME_BYTES } from "../wire/nickname.ts";
 import { parsePeerId, type PeerId } from "../wire/peer_id.ts";
 
 /** What {@linkcode resolveTarget} asks of the registry. */
-export interface KnownPeers {
+export interface PresentPeers {
   /** The peers that answer to exactly this nickname. */
   named(nickname: string): readonly Peer[];
   /** The peers that claim this id. */
@@ -44,7 +44,7 @@ export function typedId(target: string): PeerId | undefined {
  * @throws {UnknownPeerError} With the nearest labels.
  * @throws {AmbiguousPeerError} With the labels to choose from.
  */
-export function resolveTarget(known: KnownPeers, target: string): Peer {
+export function resolveTarget(known: PresentPeers, target: string): Peer {
   const named = known.named(target);
   // What nearly every message takes: one peer of this name, and nothing that could be a label.
   if (named.length === 1 && !target.includes("~")) return named[0];
@@ -87,19 +87,33 @@ export interface Self {
   readonly id: PeerId | undefined;
 }
 
+/** Whom the user has turned to. */
+export interface Acquaintances {
+  /** Whether a peer is who its nickname stands for; not asked of labels. */
+  isKnown(peer: Peer): boolean;
+  /** Other ids that a label with this tag may mean, though they are away. */
+  alike(peer: Peer, tag: string): PeerId[];
+}
+
 /**
  * Finds the one peer that a user means, as {@linkcode resolveTarget}, where some are known:
- * namesakes of those make nothing ambiguous, and namesakes of oneself always are.
- *
- * @param isKnown Whether a peer is who its nickname stands for; not asked of labels.
+ * namesakes of those make nothing ambiguous, and namesakes of oneself always are. A label must not
+ * go over to somebody else while the one that the user knows by it is away: who wants a label can
+ * make keys until one has an id that begins so.
  */
 export function findPeer(
-  present: KnownPeers,
+  present: PresentPeers,
   self: Self,
-  isKnown: (peer: Peer) => boolean,
+  acquaintances: Acquaintances | undefined,
   target: string,
 ): Peer {
-  if (target.includes("~") && target !== self.nickname) return resolveTarget(present, target);
+  if (target.includes("~") && target !== self.nickname) {
+    const peer = resolveTarget(present, target);
+    const tag = target.slice(target.lastIndexOf("~") + 1);
+    const others = peer.id?.startsWith(tag.toUpperCase()) ? acquaintances?.alike(peer, tag) : [];
+    if (others === undefined || others.length === 0) return peer;
+    throw new AmbiguousPeerError(target, [...others, peer.id!]);
+  }
   const id = typedId(target);
   if (id !== undefined && id === self.id) {
     throw new InvalidInputError(`Cannot reach ${JSON.stringify(target)}: that is your own id`);
@@ -108,7 +122,7 @@ export function findPeer(
   if (target === self.nickname && meant.length > 0) {
     throw new AmbiguousPeerError(target, meant.map(({ label }) => label));
   }
-  return meant.find(isKnown) ?? resolveTarget(present, target);
+  return meant.find((peer) => acquaintances?.isKnown(peer)) ?? resolveTarget(present, target);
 }
 
 /** An id behind a nickname may be mistyped, too. */

@@ -33,9 +33,25 @@ export class TrustPolicy {
     return this.known.byNickname(nickname) === undefined ? "plain" : "unverified";
   }
 
-  /** Whether this is who the nickname stands for, so that namesakes do not make it ambiguous. */
+  /**
+   * Whether this is who the nickname stands for, so that namesakes do not make it ambiguous: the
+   * user has turned to it. Whoever only came first may have taken the nickname from somebody.
+   */
   isKnown({ nickname, id }: Pick<Peer, "nickname" | "id">): boolean {
+    return id !== undefined && this.known.byNickname(nickname)?.id === id &&
+      this.known.isAddressed(id);
+  }
+
+  /** Whether the nickname is known with this id, in whatever way. */
+  isHolder({ nickname, id }: Pick<Peer, "nickname" | "id">): boolean {
     return id !== undefined && this.known.byNickname(nickname)?.id === id;
+  }
+
+  /** Ids whom a label may mean as well, though they are away: they begin with its tag. */
+  alike({ nickname, id }: Pick<Peer, "nickname" | "id">, tag: string): PeerId[] {
+    return this.known.addressedFrom(tag.toUpperCase())
+      .filter((other) => other.id !== id && (other.nickname ?? nickname) === nickname)
+      .map(({ id }) => id);
   }
 
   /** Whether messages in plain text are taken at all. */

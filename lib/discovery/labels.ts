@@ -2,6 +2,15 @@ import type { Entry } from "./entry.ts";
 
 /** Characters of id or instance in a tag, as long as no namesake begins with the same ones. */
 const TAG_LENGTH = 4;
+/** The same where the tag alone tells a peer from the user: 35 bits of an id. */
+const LONG_TAG_LENGTH = 7;
+/** The first group of an id. */
+const SHORT_ID = /^[A-Z2-7]{7}(-|$)/;
+
+/** Whether a nickname could be taken for a label or an id, and so is never shown by itself. */
+export function isMisleading(nickname: string): boolean {
+  return nickname.includes("~") || SHORT_ID.test(nickname);
+}
 
 /** Who has which nickname, and what to call each so that everybody is told apart. */
 export class Labels {
@@ -35,7 +44,8 @@ export class Labels {
     const name = entry.id ?? entry.instance;
     if (name === undefined || name.startsWith(entry.tag)) return;
     this.#count(entry, -1);
-    entry.tag = name.slice(0, TAG_LENGTH);
+    const isLong = entry.nickname === this.ownNickname && entry.id !== undefined;
+    entry.tag = name.slice(0, isLong ? LONG_TAG_LENGTH : TAG_LENGTH);
     this.#count(entry, 1);
   }
 
@@ -43,7 +53,7 @@ export class Labels {
   of(entry: Entry): string {
     const { nickname, tag } = entry;
     const isOnly = this.#byNickname.get(nickname)?.size === 1;
-    if (isOnly && nickname !== this.ownNickname) return nickname;
+    if (isOnly && nickname !== this.ownNickname && !isMisleading(nickname)) return nickname;
     // A peer chooses its instance, and can search for an id, so the short form may be taken on
     // purpose: then the whole of it.
     const isTaken = this.#tagged.get(caseless(entry)) !== 1;

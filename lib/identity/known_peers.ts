@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { InvalidInputError, LimitError, messageOf } from "../errors.ts";
+import { TokenBucket } from "../base/token_bucket.ts";
+import { InvalidInputError, LimitError, messageOf, ParlanceError } from "../errors.ts";
 import { nicknameProblem } from "../wire/nickname.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import { readProfileFile, writeAtomically } from "./files.ts";
@@ -32,8 +33,14 @@ export interface Remembered {
 const FILE = "peers.json";
 /** Between two writes of the file. */
 const WRITE_INTERVAL_MS = 1000;
-/** Whoever was met over a longer time is not forgotten for the sake of strangers. */
+/** Whoever was met over a longer time goes after those who were not. */
 const ACQUAINTANCE_S = 24 * 3600;
+/** Of the others goes first who was not seen for so long. */
+const EXPIRY_S = 30 * 24 * 3600;
+/** New peers of one host that are remembered, and at once: a flood takes days, not a second. */
+const NEW_PER_HOST = { perSecond: 1 / 60, burst: 256 };
+/** Hosts whose new peers are counted. */
+const MAX_HOSTS = 1024;
 
 /** What {@linkcode KnownPeers.open} takes. */
 export interface KnownPeersOptions {
@@ -60,10 +67,12 @@ export class KnownPeers implements AsyncDisposable {
   readonly #limit: number;
   readonly #byId = new Map<PeerId, KnownPeer>();
   readonly #byNickname = new Map<string, PeerId>();
+  readonly #newOfHost = new Map<string, TokenBucket>();
   #changed = false;
   #writtenAt = -Infinity;
   #cancelWrite: (() => void) | undefined;
   #writing: Promise<void> = Promise.resolve();
+  #failure: unknown;
   #disposed = false;
 
   private constructor(options: KnownPeersOptions) {
@@ -115,12 +124,14 @@ export class KnownPeers implements AsyncDisposable {
    * id was last seen. A known peer under another nickname keeps the one that it is known by, until
    * the user gives it the new one by {@linkcode accept}.
    *
-   * Where no record can make room for a new one, the contact is not remembered.
+   * Where no record can make room for a new one, or too many new ones came from the same host, the
+   * contact is not remembered.
    *
    * @param isOwn Whether the nickname is the user's own, which is bound to nobody else: the id is
    *   remembered without it.
+   * @param host Where it was met.
    */
-  remember(nickname: string, id: PeerId, isOwn = false): Remembered {
+  remember(nickname: string, id: PeerId, isOwn = false, host?: string): Remembered {
     requireNickname(nickname);
     const bound = isOwn ? {} : { nickname };
     const trust = this.assess(nickname, id);
@@ -128,8 +139,10 @@ export class KnownPeers implements AsyncDisposable {
     const lastSeen = this.#seconds();
     if (peer === undefined) {
       if (trust === "changed") return { trust };
-      if (this.#makeRoom()) this.#put({ ...this.#newRecord(id), ...bound });
-      else this.#log.warn("No room for another known peer: all are verified or blocked");
+      if (host !== undefined && !this.#mayBeNew(host)) {
+        this.#log.debug(`New peers of ${host} are not remembered: there are too many`);
+      } else if (this.#makeRoom()) this.#put({ ...this.#newRecord(id), ...bound });
+      else this.#log.warn("No room for another known peer: the user has turned to all of them");
       return { trust };
     }
     if (trust === "changed" || trust === "blocked" || peer.nickname === nickname) {
@@ -159,7 +172,26 @@ export class KnownPeers implements AsyncDisposable {
       const { nickname: _, ...rest } = former;
       this.#put(rest);
     }
-    this.#put({ ...peer, nickname });
+    this.#put({ ...peer, nickname, addressed: true });
+  }
+
+  /** Records that the user has turned to an id, where it is known: strangers drive it out no more. */
+  address(id: PeerId): void {
+    const peer = this.#byId.get(id);
+    if (peer !== undefined && !peer.addressed) this.#put({ ...peer, addressed: true });
+  }
+
+  /** Whether the user has turned to an id, or compared its safety number. */
+  isAddressed(id: PeerId): boolean {
+    const peer = this.#byId.get(id);
+    return peer !== undefined && (peer.addressed || peer.verified);
+  }
+
+  /** Those ids that begin so and that the user has turned to. */
+  addressedFrom(start: string): KnownPeer[] {
+    return [...this.#byId.values()].filter((peer) =>
+      peer.id.startsWith(start) && this.isAddressed(peer.id)
+    );
   }
 
   /**
@@ -209,6 +241,21 @@ export class KnownPeers implements AsyncDisposable {
     await this.#writing;
   }
 
+  /**
+   * Writes what has changed, for the user's own decisions, which must survive a crash.
+   *
+   * @throws {ParlanceError} It could not be written; it is tried again.
+   */
+  async save(): Promise<void> {
+    await this.flush();
+    if (!this.#changed || this.#failure === undefined) return;
+    throw new ParlanceError(
+      `Cannot keep this on the disk: ${messageOf(this.#failure)}; it holds until the program ` +
+        `ends, or until ${this.#path} can be written`,
+      { cause: this.#failure },
+    );
+  }
+
   /** Writes what has changed. Later changes stay in memory. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
@@ -221,7 +268,7 @@ export class KnownPeers implements AsyncDisposable {
     if (peer !== undefined) return peer;
     if (!this.#makeRoom()) {
       throw new LimitError(
-        `Cannot remember another peer: ${this.#limit} are verified or blocked already; ` +
+        `Cannot remember another peer: you have turned to ${this.#limit} already; ` +
           "/forget some of them",
       );
     }
@@ -254,20 +301,35 @@ export class KnownPeers implements AsyncDisposable {
   }
 
   /**
-   * Sees to room for one more record. Those that the user has decided about stay; of the others,
-   * who was met within one day only goes first, so that a flood of strangers drives out itself, and
-   * then who was not seen for the longest time.
+   * Sees to room for one more record. Those that the user has turned to or decided about stay. Of
+   * the others, who was met within one day only goes first: those who were not seen for a month
+   * since, so that no flood stays for ever, then the latest, so that a flood drives out itself.
+   * Then goes who was not seen for the longest time.
    */
   #makeRoom(): boolean {
     if (this.#byId.size < this.#limit) return true;
+    const expired = this.#seconds() - EXPIRY_S;
     let oldest: KnownPeer | undefined;
     for (const peer of this.#byId.values()) {
-      if (peer.verified || peer.blocked) continue;
-      if (oldest === undefined || goesBefore(peer, oldest)) oldest = peer;
+      if (peer.addressed || peer.verified || peer.blocked) continue;
+      if (oldest === undefined || goesBefore(peer, oldest, expired)) oldest = peer;
     }
     if (oldest === undefined) return false;
     this.#remove(oldest);
     return true;
+  }
+
+  #mayBeNew(host: string): boolean {
+    let bucket = this.#newOfHost.get(host);
+    if (bucket === undefined) {
+      const { perSecond, burst } = NEW_PER_HOST;
+      bucket = new TokenBucket(this.#clock, perSecond, burst);
+      if (this.#newOfHost.size >= MAX_HOSTS) {
+        this.#newOfHost.delete(this.#newOfHost.keys().next().value!);
+      }
+      this.#newOfHost.set(host, bucket);
+    }
+    return bucket.take();
   }
 
   #schedule(): void {
@@ -284,16 +346,20 @@ export class KnownPeers implements AsyncDisposable {
     try {
       const text = formatKnownPeers(this.#byId.values());
       await writeAtomically(this.#path, new TextEncoder().encode(text), 0o600);
+      this.#failure = undefined;
     } catch (error) {
+      this.#failure = error;
       this.#log.error(`Cannot write the known peers to ${this.#path}: ${messageOf(error)}`);
       this.#schedule();
     }
   }
 }
 
-function goesBefore(a: KnownPeer, b: KnownPeer): boolean {
+function goesBefore(a: KnownPeer, b: KnownPeer, expired: number): boolean {
   const [fleeting, other] = [a, b].map((peer) => peer.lastSeen - peer.firstSeen < ACQUAINTANCE_S);
   if (fleeting !== other) return fleeting;
+  const isExpired = a.lastSeen < expired;
+  if (fleeting && isExpired !== b.lastSeen < expired) return isExpired;
   // Of the fleeting ones the latest: who came before the flood is not a part of it.
   return fleeting ? a.firstSeen > b.firstSeen : a.lastSeen < b.lastSeen;
 }

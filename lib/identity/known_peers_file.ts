@@ -14,6 +14,8 @@ export interface KnownPeer {
   /** Whether the user has compared the safety number. */
   readonly verified: boolean;
   readonly blocked: boolean;
+  /** Whether the user has turned to this peer: has sent to it, or given it the nickname. */
+  readonly addressed?: true;
 }
 
 /** Most peers that are remembered. */
@@ -73,10 +75,12 @@ export function parseKnownPeers(text: string, path: string): KnownPeer[] {
 
 function knownPeer(value: unknown): KnownPeer | undefined {
   if (!isObject(value)) return undefined;
-  const { id, nickname, firstSeen, lastSeen, verified, blocked } = value;
+  const { id, nickname, firstSeen, lastSeen, verified, blocked, addressed } = value;
   if (!isPeerId(id) || !isSeconds(firstSeen) || !isSeconds(lastSeen)) return undefined;
   if (typeof verified !== "boolean" || typeof blocked !== "boolean") return undefined;
-  const rest = { firstSeen, lastSeen, verified, blocked };
+  if (addressed !== undefined && addressed !== true) return undefined;
+  const mark: Pick<KnownPeer, "addressed"> = addressed === true ? { addressed } : {};
+  const rest = { firstSeen, lastSeen, verified, blocked, ...mark };
   if (nickname === undefined) return { id, ...rest };
   return isNickname(nickname) ? { id, nickname, ...rest } : undefined;
 }

@@ -68,6 +68,7 @@ export class Session {
   #held = false;
   #hasPeerLeft = false;
   #isEndedHere = false;
+  #isBroken = false;
   #ended = false;
   #cancelTick: () => void = () => {};
 
@@ -104,6 +105,11 @@ export class Session {
   /** Whether this side has ended it on purpose. */
   get isEndedHere(): boolean {
     return this.#isEndedHere;
+  }
+
+  /** Whether its connection broke. */
+  get isBroken(): boolean {
+    return this.#isBroken;
   }
 
   /** Whether it waits for its turn, so that nothing is read. */
@@ -198,6 +204,7 @@ export class Session {
         if (count === buffer.length && count < MAX_BUFFER) buffer = new Uint8Array(count * 4);
       }
     } catch (error) {
+      this.#isBroken ||= !this.#ended;
       this.#end(messageOf(error), true);
     }
   }
@@ -311,6 +318,7 @@ export class Session {
         if (this.#ackDue === acknowledged && this.#pending.length === 0) this.#ackDue = 0;
       }
     } catch (error) {
+      this.#isBroken ||= !this.#ended;
       this.#end(messageOf(error), true);
     } finally {
       this.#writing = undefined;

@@ -14,6 +14,11 @@ export interface Addressee {
   readonly admit?: () => void;
 }
 
+/** The connection to a peer broke when it had proved its id, and before its hello. */
+export class BrokenDialError extends ConnectError {
+  override name = "BrokenDialError";
+}
+
 /** The error for a message that is given up: whoever reads it is to know whether it was sent. */
 export function failure(
   { label, wasSent }: { readonly label: string; readonly wasSent?: boolean },

@@ -8,7 +8,13 @@ import { type ChatMessage, encodeSessionMessage } from "../wire/session.ts";
 import { AnswerWatch, UNANSWERED_MS } from "./answer_watch.ts";
 import type { Session } from "./session.ts";
 import { stayingSession } from "./session_choice.ts";
-import { type Addressee, failure, problemOf, sendingHasEnded } from "./session_errors.ts";
+import {
+  type Addressee,
+  BrokenDialError,
+  failure,
+  problemOf,
+  sendingHasEnded,
+} from "./session_errors.ts";
 import { MAX_QUEUED, type QueuedMessage, SessionQueue } from "./session_queue.ts";
 
 /** How long messages wait for a session that broke to come back, in milliseconds. */
@@ -287,7 +293,10 @@ export class SessionLink {
     return attempt;
   }
 
-  /** Anybody can announce another place for a peer, until it announces its own again. */
+  /**
+   * Dials once more what broke, and a peer that has announced another place meanwhile: anybody can
+   * announce one for it, until it announces its own again.
+   */
   async #dialAnnounced(peer: Peer): Promise<void> {
     const { dial, counters, find } = this.#options;
     const { signal } = this.#stop;
@@ -296,7 +305,8 @@ export class SessionLink {
     } catch (error) {
       const now = find();
       if (signal.aborted || this.#session !== undefined) throw error;
-      if (now === undefined || !hasMore(now, peer)) throw error;
+      if (now === undefined) throw error;
+      if (!(error instanceof BrokenDialError) && !hasMore(now, peer)) throw error;
       await dial(now, counters.ordinal, signal);
     }
   }

@@ -14,7 +14,7 @@ import { HalfOpen } from "./half_open.ts";
 import type { Intake } from "./intake.ts";
 import { PeerNumbers } from "./peer_numbers.ts";
 import { Session } from "./session.ts";
-import { type Addressee, sendingHasEnded } from "./session_errors.ts";
+import { type Addressee, BrokenDialError, sendingHasEnded } from "./session_errors.ts";
 import { SessionLink } from "./session_link.ts";
 import type { SessionListener } from "./session_options.ts";
 import { SessionPlaces } from "./session_places.ts";
@@ -263,7 +263,8 @@ export class Sessions implements AsyncDisposable {
     } catch (error) {
       // It has proved who it is, and takes no session: that is all that TLS lets a dialler know.
       const isTurnedAway = session?.isEndedHere === false;
-      throw new ConnectError(
+      const Kind = session?.isBroken ? BrokenDialError : ConnectError;
+      throw new Kind(
         `Cannot begin a session with ${JSON.stringify(peer.label)} at ${address}: ` +
           messageOf(error) + (isTurnedAway ? "; has it blocked this identity?" : ""),
         { cause: error },

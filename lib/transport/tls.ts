@@ -65,6 +65,7 @@ export async function secure(stream: Stream, options: TlsOptions): Promise<Strea
     : new tls.TLSSocket(below, { ...common, isServer: true, requestCert: true });
   const secured = new TlsStream(socket, below, stream);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
+  promise.catch(() => {}); // nobody waits for it where the signal was faster
   const cancel = clock.after(
     HANDSHAKE_MS,
     () => reject(new Error(`no TLS handshake within ${HANDSHAKE_MS / 1000} s`)),

@@ -114,10 +114,10 @@ export function parseCommand(input: string): Command {
     }
     case "verify": {
       const { peer, rest: word } = parseTarget(rest);
-      if (peer === "" || !["", "ok"].includes(word)) {
+      if (peer === "" || !["", "ok"].includes(word.toLowerCase())) {
         return { kind: "mistake", message: "Usage: /verify <nickname> [ok]" };
       }
-      return { kind, peer, confirmed: word === "ok" };
+      return { kind, peer, confirmed: word !== "" };
     }
     case "trust":
     case "forget":

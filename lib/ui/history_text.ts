@@ -2,6 +2,7 @@ import { printable } from "../base/printable.ts";
 import type { Node } from "../node.ts";
 import type { StoredMessage } from "../store/message.ts";
 import type { SearchHit } from "../store/search.ts";
+import { isMisleading } from "../discovery/labels.ts";
 import { shortId } from "../wire/peer_id.ts";
 import type { Command } from "./commands.ts";
 import { excerpt, nameText, shortened, stateMark } from "./delivery_text.ts";
@@ -126,7 +127,8 @@ function headText({ nickname: own }: Own, message: StoredMessage, style: Style):
   const { contact: { id, nickname }, state, encrypted, trust, reason } = message;
   const time = style.dim(`[${timeOf(message)}]`);
   const isNamesake = nickname === own;
-  const label = isNamesake && id !== undefined ? `${nickname}~${shortId(id)}` : nickname;
+  const isTagged = (isNamesake || isMisleading(nickname)) && id !== undefined;
+  const label = isTagged ? `${nickname}~${shortId(id)}` : nickname;
   const name = style.name(nameText(label));
   const notYou = isNamesake ? style.warning(" [not you]") : "";
   if (state === undefined) {

@@ -1,4 +1,5 @@
 import { printableName } from "../base/printable.ts";
+import { isMisleading } from "../discovery/labels.ts";
 import type { Node, NodeEvent, PeerTrust, SafetyNumber } from "../node.ts";
 import { type Command, quoteTarget } from "./commands.ts";
 import type { Style } from "./style.ts";
@@ -33,20 +34,22 @@ export async function runIdentityCommand(
   const name = style.name(printableName(command.peer));
   switch (command.kind) {
     case "verify": {
-      if (command.confirmed) return `${name} is verified: ${node.contacts.verify(command.peer)}`;
+      if (command.confirmed) {
+        return `${name} is verified: ${await node.contacts.verify(command.peer)}`;
+      }
       const { others, ...own } = await node.contacts.safetyNumber(command.peer);
       return others.length === 0
         ? safetyNumberText(command.peer, own, style)
         : safetyNumbersText(command.peer, own, others, style);
     }
     case "trust":
-      return `${name} now stands for ${node.contacts.trust(command.peer)}`;
+      return `${name} now stands for ${await node.contacts.trust(command.peer)}`;
     case "forget":
-      return `Forgot ${name}: ${node.contacts.forget(command.peer)}`;
+      return `Forgot ${name}: ${await node.contacts.forget(command.peer)}`;
     case "block":
-      return `Blocked ${name}: ${node.contacts.block(command.peer)}`;
+      return `Blocked ${name}: ${await node.contacts.block(command.peer)}`;
     case "unblock":
-      return `Unblocked ${name}: ${node.contacts.unblock(command.peer)}`;
+      return `Unblocked ${name}: ${await node.contacts.unblock(command.peer)}`;
   }
 }
 
@@ -119,10 +122,9 @@ export function trustMark(trust: PeerTrust, style: Style): string {
 
 /** What is said about an identity that turned up. */
 export function identityText(event: NodeEvent & { type: "identity" }, style: Style): string {
-  const { change, nickname, id, formerNickname, knownId, label } = event;
-  const name = printableName(nickname);
-  const isNamesake = label !== undefined && change !== "changed";
-  if (isNamesake) {
+  const { change, nickname, id, formerNickname, knownId, label, isUnanswered, isLast } = event;
+  const name = printableName(isMisleading(nickname) ? label ?? nickname : nickname);
+  if (label !== undefined && !isMisleading(nickname) && change !== "changed") {
     const who = formerNickname === undefined ? "somebody else" : printableName(formerNickname);
     return style.warning(
       `! WARNING: ${who} calls itself ${name}, as you do: ${id}. It is shown as ` +
@@ -139,8 +141,13 @@ export function identityText(event: NodeEvent & { type: "identity" }, style: Sty
         `! WARNING: somebody else calls itself ${name}.\n` +
           `    known: ${knownId}\n` +
           `    now:   ${id}\n` +
+          (isUnanswered
+            ? "    The known one only came first: you have never written to it, and either may be " +
+              "the wrong one.\n"
+            : "") +
           "    Nothing is sent to it. If it is the one you know with a new identity, ask by " +
-          `another way, then type /trust ${printableName(quoteTarget(nickname))}`,
+          `another way, then type /trust ${printableName(quoteTarget(nickname))}` +
+          (isLast ? "\n    There are many of these: no more are shown until the next start" : ""),
       );
   }
 }

@@ -183,7 +183,7 @@ async function runPeerCommand(
   if (command === "safety_number") {
     return { event: "safety_number", peer, ...await node.contacts.safetyNumber(peer) };
   }
-  return { event: "done", command, peer, id: node.contacts[command](peer) };
+  return { event: "done", command, peer, id: await node.contacts[command](peer) };
 }
 
 /** Writes one object; members that are `undefined` are left out. */

@@ -60,7 +60,7 @@ export function describeEvent(event: NodeEvent, node: Node, owner: object): Json
     case "peer_down":
       return { event: "peer_down", ...describePlace(node, event.peer), reason: event.reason };
     case "identity": {
-      const { change, nickname, id, formerNickname, knownId, label } = event;
+      const { change, nickname, id, formerNickname, knownId, label, isUnanswered, isLast } = event;
       return {
         event: "identity",
         change,
@@ -69,6 +69,8 @@ export function describeEvent(event: NodeEvent, node: Node, owner: object): Json
         id,
         former_nickname: formerNickname,
         known_id: knownId,
+        unanswered: isUnanswered,
+        last: isLast,
       };
     }
     case "bootstrap":

@@ -1,3 +1,4 @@
+import { isMisleading } from "../discovery/labels.ts";
 import { printable, printableName } from "../base/printable.ts";
 import type {
   BootstrapState,
@@ -60,7 +61,7 @@ export function eventText(event: ShownEvent, style: Style, now: number): string 
     case "message": {
       const { from, content, timestamp } = event.message;
       const time = style.dim(`[${timeText(timestamp, now)}]`);
-      const isNamesake = event.label !== undefined;
+      const isNamesake = event.label !== undefined && !isMisleading(from);
       const mark = trustMark(event.trust, style) + (isNamesake ? style.warning(" [not you]") : "");
       // In quotes where it has spaces: else "bob ✓" could be taken for bob, who is verified.
       const name = style.name(printableName(quoteTarget(event.label ?? from)));

@@ -192,7 +192,7 @@ Deno.test("an announce that joins a known id to another nickname draws nothing",
 Deno.test("who was forgotten is remembered at the next message, and is not sent plain text then", async () => {
   await using world = await friends();
   const { lan, alice, bob } = world;
-  alice.node.contacts.forget("bob");
+  await alice.node.contacts.forget("bob");
   await eventually(() => !alice.node.isConnected({ id: bob.node.id } as Peer), "the session ends");
   await talk(alice, bob, "again");
   await assertKnows(alice, bob);

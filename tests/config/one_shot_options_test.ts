@@ -74,6 +74,7 @@ const PROBLEMS: [args: string[], message: RegExp][] = [
   [["listen", "--jso"], /^Unknown option --jso; did you mean --json\?$/],
   [["history", "bob", "many"], /^The number of messages is "many", but must be a whole number/],
   [["history", "0"], /^The number of messages is "0"/],
+  [["history", "1001"], /^The number of messages is "1001", but must be .* from 1 to 1000/],
   [["history", "bob", "7", "8"], /^Unexpected argument "8"; command history takes/],
   [["history", "check", "7"], /^Unexpected argument "7"; history check takes none$/],
   [["history", "check", "--json"], /^Option --json has no meaning for history check$/],

@@ -173,11 +173,11 @@ Deno.test("peer without an id gains one where it is, and keeps its key", () => {
     const [{ key }] = registry.peers();
     registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1", B));
     const [bob] = registry.peers();
-    assert.deepEqual([bob.key, bob.id, bob.label], [key, B, `bob~${B.slice(0, 4)}`]);
+    assert.deepEqual([bob.key, bob.id, bob.label], [key, B, `bob~${B.slice(0, 7)}`]);
     assert.equal(registry.withId(B).length, 1);
     registry.listed([listing("p1", "bob", "203.0.113.7:1", "b1", B)]); // where it was apart, too
     assert.deepEqual(known(registry), [
-      `bob~${B.slice(0, 4)} 10.0.0.2:5000/lan 203.0.113.7:1/bootstrap`,
+      `bob~${B.slice(0, 7)} 10.0.0.2:5000/lan 203.0.113.7:1/bootstrap`,
     ]);
     assert.deepEqual(events().at(0), instance ? "up bob~b100" : "up bob~10.0.0.2:5000");
   }
@@ -288,4 +288,20 @@ Deno.test("10,000 entries of one nickname and instance with ids of their own are
   assert.equal(registry.size, 255);
   registry.forgetListed();
   assert.equal(held(), 0);
+});
+
+Deno.test("no nickname makes a label that another peer has, or that looks like an id", () => {
+  const { registry } = makeRegistry("me");
+  registry.sawOnLan(lan("bob", "10.0.0.2:5000", "b1", E));
+  registry.sawOnLan(lan("bob", "10.0.0.3:5000", "b2", B));
+  const bobs = registry.peers().map(({ label }) => label);
+  for (const [host, nickname] of [...bobs, E.slice(0, 7), E.slice(0, 30)].entries()) {
+    const instance = host % 2 === 0 ? undefined : `c${host}`; // of version 1, and of 2
+    registry.sawOnLan(lan(nickname, `10.0.1.${host}:5000`, instance));
+  }
+  const labels = registry.peers().map(({ label }) => label);
+  assert.equal(new Set(labels).size, 6);
+  for (const { nickname, label } of registry.peers()) assert.notEqual(label, nickname);
+  registry.sawOnLan(lan("patrick", "10.0.3.1:5000"));
+  assert.equal(registry.peers().at(-1)?.label, "patrick");
 });

@@ -49,7 +49,8 @@ sessionTest("a message is delivered with and without a running client, with stat
   const through = await alice.run("send", bob, "through");
   assert.deepEqual(through, { code: 0, out: `delivered to ${bob}\n`, err: "" });
   await receiver.waitFor({ event: "message", content: "through" }, from);
-  assert.deepEqual(receiver.all({ event: "peer_down" }, from), [], "the client is still there");
+  const left = receiver.all({ event: "peer_down", nickname: alice.nickname }, from);
+  assert.deepEqual(left, [], "the client is still there");
   if (!ignore) assert.equal(await modeOf(`${root.path}/control.sock`), "600");
   await client.send({ command: "quit" });
   assert.equal((await client.exited()).code, 0, client.report());

@@ -63,3 +63,49 @@ Deno.test("a flood of strangers does not drive out who was met a moment before i
     assert.equal(known.assess(`friend${number}`, idOf(number)), "known");
   }
 });
+
+Deno.test("whom the user has turned to makes room for nobody, over restarts", async () => {
+  await using fixture = await Fixture.make();
+  {
+    await using known = await fixture.open(3);
+    for (const number of [1, 2, 3]) known.remember(`n${number}`, idOf(number));
+    known.address(idOf(3));
+    known.address(EVE); // 3, once more
+    known.address(idOf(9)); // nobody
+  }
+  await using known = await fixture.open(3);
+  await fixture.clock.advance(60 * DAY_MS);
+  for (let number = 10; number < 30; number++) known.remember(`flood${number}`, idOf(number));
+  assert.equal(known.assess("n3", idOf(3)), "known");
+  assert.equal(known.isAddressed(idOf(3)), true);
+  assert.equal(known.isAddressed(idOf(29)), false);
+});
+
+Deno.test("a month after a flood who is met then is not driven out by the next stranger", async () => {
+  await using fixture = await Fixture.make();
+  await using known = await fixture.open(20);
+  for (let number = 100; number < 130; number++) known.remember(`flood${number}`, idOf(number));
+  await fixture.clock.advance(31 * DAY_MS);
+  known.remember("bob", idOf(1));
+  await fixture.clock.advance(1000);
+  for (let number = 200; number < 210; number++) {
+    known.remember(`z${number}`, idOf(number));
+    assert.equal(known.assess("bob", idOf(1)), "known");
+  }
+});
+
+Deno.test("of one host 256 new peers are remembered at once, then one a minute, and of others as many", async () => {
+  await using fixture = await Fixture.make();
+  await using known = await fixture.open();
+  const meet = (number: number, host: string) => {
+    known.remember(`n${number}`, idOf(number), false, host);
+    return known.byId(idOf(number)) !== undefined;
+  };
+  for (let number = 1; number <= 256; number++) assert.ok(meet(number, "10.0.0.1"));
+  assert.equal(meet(257, "10.0.0.1"), false);
+  assert.equal(meet(1, "10.0.0.1"), true, "who is known stays so");
+  assert.equal(meet(258, "10.0.0.2"), true);
+  await fixture.clock.advance(60_000);
+  assert.equal(meet(257, "10.0.0.1"), true);
+  assert.equal(meet(259, "10.0.0.1"), false);
+});

@@ -73,12 +73,12 @@ Deno.test("a message whose acknowledgement was lost is sent again, and shown and
 Deno.test("messages wait for a peer that is blocked until it is not any more", async () => {
   await using secure = new SecureWorld();
   const { alice, bob } = await acquainted(secure);
-  alice.node.contacts.block("bob");
+  await alice.node.contacts.block("bob");
   await assert.rejects(alice.node.post("bob", "hi"), /blocked/);
   await bob.node.post("alice", "hear me");
   await passing(secure, () => fates(bob).includes("hear me: pending"), "the waiting");
   assert.deepEqual(alice.heard, []);
-  alice.node.contacts.unblock("bob");
+  await alice.node.contacts.unblock("bob");
   await passing(secure, () => alice.heard.length === 1, "the message");
 });
 

@@ -64,6 +64,36 @@ Deno.test("a peer that has announced another address while it was dialled in vai
   await bob[Symbol.asyncDispose]();
 });
 
+Deno.test("a first session that breaks before the hello is dialled once more", async () => {
+  for (const breaks of [1, 2]) {
+    const world = memoryWorld();
+    const alice = new Person(world.clock, addHost(world.network, "10.0.0.1"), "alice", 1);
+    const host = addHost(world.network, "10.0.0.7");
+    const listener = host.transport.listen({ hostname: "0.0.0.0", port: 0 });
+    const address = { hostname: "10.0.0.7", port: listener.address.port };
+    alice.meet({ id: idOf(7), nickname: "hand", address });
+    const send = alice.say(idOf(7), "hi");
+    for (let count = 0; count < breaks; count++) {
+      await Hand.on(await listener.accept(), idOf(7));
+      await settle();
+      world.network.cut(host);
+      await settle();
+    }
+    if (breaks === 1) {
+      const hand = await Hand.on(await listener.accept(), idOf(7));
+      await hand.hello({ dialled: undefined });
+      await hand.say({ type: "ack", seq: 1 });
+      await settle();
+      assert.equal(send.state, "sent");
+    } else {
+      assert.ok(send.state instanceof ConnectError, String(send.state));
+    }
+    assert.equal(alice.dials, 2);
+    await alice[Symbol.asyncDispose]();
+    listener.close();
+  }
+});
+
 Deno.test("a message that is sent while a connection is made for others fails with it", async () => {
   const world = memoryWorld();
   const { alice } = couple(world);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { messageOf } from "../../lib/errors.ts";
+import { messageOf, UnknownPeerError } from "../../lib/errors.ts";
 import type { ChaosNode } from "./chaos_node.ts";
 
 /** What became of one message. */
@@ -21,6 +21,11 @@ export interface Fate {
 /** Whether the sender was told that the message may have arrived. */
 export function isUncertain({ state }: Fate): boolean {
   return state instanceof Error && state.message.startsWith("Cannot tell");
+}
+
+/** Whether it was not sent, surely or perhaps, for no better reason than broken connections. */
+export function isGivenUp({ state, wasEnded }: Fate): boolean {
+  return state !== "sent" && !wasEnded && !(state instanceof UnknownPeerError);
 }
 
 /**

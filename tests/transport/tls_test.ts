@@ -112,6 +112,16 @@ for (const role of ["client", "server"] as const) {
     assert.equal(clock.waiting, 0);
   });
 
+  Deno.test(`a ${role} that is told to give up before it begins does so`, async () => {
+    const { clock, near, far } = await plainPair();
+    const signal = AbortSignal.abort(new Error("enough"));
+    await assert.rejects(secure(near, { clock, credentials, role, judge, signal }), /enough/);
+    const buffer = new Uint8Array(64 * 1024);
+    while (await far.read(buffer) !== null);
+    await settle();
+    assert.equal(clock.waiting, 0);
+  });
+
   Deno.test(`a ${role} that is told to give up while it judges the certificate does so`, async () => {
     const { clock, near, far } = await plainPair();
     const attempt = new AbortController();

@@ -57,6 +57,7 @@ const UNDERSTOOD: [line: string, command: Command][] = [
   ["/whoami", { kind: "whoami" }],
   ["/verify bob", { kind: "verify", peer: "bob", confirmed: false }],
   ["/verify bob ok", { kind: "verify", peer: "bob", confirmed: true }],
+  ["/verify bob OK", { kind: "verify", peer: "bob", confirmed: true }],
   ['/verify "bob smith"  ok ', { kind: "verify", peer: "bob smith", confirmed: true }],
   ["/trust bob~ABCD", { kind: "trust", peer: "bob~ABCD" }],
   ['/forget "bob smith"', { kind: "forget", peer: "bob smith" }],
