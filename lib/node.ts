@@ -13,6 +13,7 @@ import type { Peer, PresenceEvent } from "./discovery/peer.ts";
 import { PeerRegistry } from "./discovery/registry.ts";
 import { ParlanceError } from "./errors.ts";
 import {
+  eventWeight,
   type NodeEnvironment,
   type NodeEvent,
   type NodeOptions,
@@ -39,8 +40,6 @@ export type { PeerTrust, PlaintextPolicy } from "./chat/trust.ts";
 
 /** What may wait for the user interface before peers are made to wait, in UTF-16 units. */
 const EVENTS_HIGH_WATER = 8 * 1024 * 1024;
-/** What an event counts for beside its text: about what it takes in memory. */
-const EVENT_WEIGHT = 1024;
 
 export * from "./node_options.ts";
 
@@ -60,10 +59,7 @@ export class Node implements AsyncDisposable {
   readonly nickname: string;
   /** What happens, in order; for one consumer, who makes peers wait when it is slow. */
   readonly events: AsyncIterableIterator<NodeEvent>;
-  readonly #events = new Broadcast<NodeEvent>(
-    EVENTS_HIGH_WATER,
-    (event) => EVENT_WEIGHT + contentOf(event).length,
-  );
+  readonly #events = new Broadcast<NodeEvent>(EVENTS_HIGH_WATER, eventWeight);
   readonly #options: NodeOptions;
   readonly #environment: NodeEnvironment;
   readonly #refusals: Refusals;
@@ -128,6 +124,7 @@ export class Node implements AsyncDisposable {
           void this.#sessions?.drop(id, "sending has ended");
           this.#presence.sessionChanged(id);
         },
+        onDecided: () => this.#messages?.wakeAll(),
       });
     }
     this.#incoming = new Incoming({
@@ -398,10 +395,4 @@ export class Node implements AsyncDisposable {
     else this.#messages?.wake(event.peer);
     this.#presence.discovered(event);
   }
-}
-
-/** The text that an event keeps in memory. */
-function contentOf(event: NodeEvent): string {
-  if (event.type === "message") return event.message.content;
-  return event.type === "delivery" ? event.content : "";
 }

@@ -153,3 +153,12 @@ export type NodeEvent =
     /** Where the nickname is this node's own: what tells the peer from oneself. */
     readonly label?: string;
   };
+
+/** What an event counts for beside its text: about what it takes in memory. */
+const EVENT_WEIGHT = 1024;
+
+/** What an event takes in memory, about, in UTF-16 units. */
+export function eventWeight(event: NodeEvent): number {
+  if (event.type === "message") return EVENT_WEIGHT + event.message.content.length;
+  return EVENT_WEIGHT + (event.type === "delivery" ? event.content.length : 0);
+}

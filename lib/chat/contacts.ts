@@ -27,6 +27,8 @@ export interface ContactsOptions {
   readonly find: (target: string) => Peer;
   /** Ends the session with an id, since what was known of it does not hold any more. */
   readonly endSession: (id: PeerId) => void;
+  /** What may go to whom may have changed. */
+  readonly onDecided: () => void;
 }
 
 /** What two users compare. */
@@ -158,8 +160,9 @@ export class Contacts {
     );
   }
 
-  /** Once a decision is on the disk. */
+  /** Once a decision is on the disk; it holds at once. */
   async #saved(id: PeerId): Promise<PeerId> {
+    this.options.onDecided();
     await this.options.known.save();
     return id;
   }

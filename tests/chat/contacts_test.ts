@@ -35,6 +35,7 @@ async function world(peers: Peer[]) {
     },
     find: (target) => peers.find(({ label }) => label === target)!,
     endSession: (id) => ended.push(id),
+    onDecided: () => {},
   });
   return {
     contacts,

@@ -123,3 +123,17 @@ Deno.test("a message that is taken back while it waits is never sent", async () 
   await passing(secure, () => back.heard.length > 0, "the message");
   assert.deepEqual(back.heard, ["alice: meant"]);
 });
+
+Deno.test("what waits for a peer goes out as soon as it is not blocked any more", async () => {
+  await using secure = new SecureWorld();
+  const { alice, bob, ofBob } = await acquainted(secure);
+  await secure.end(bob.node);
+  await passing(secure, () => alice.node.peers().length === 0, "bob's leaving");
+  await alice.node.post("bob", "for later");
+  await alice.node.contacts.block("bob");
+  const back = await secure.startWith("bob", ofBob);
+  await secure.world.clock.advance(5000);
+  assert.deepEqual(back.heard, []);
+  await alice.node.contacts.unblock("bob");
+  await until(() => back.heard.length === 1, "the message");
+});
