@@ -105,7 +105,7 @@ async function connect(
   if (isLate) {
     throw new ParlanceError(
       `Cannot reach the client on the profile in ${directory}, ${user}: it does not answer within ` +
-        `${answerMs / 1000} s; try again, or end it`,
+        `${Math.round(answerMs / 1000)} s; try again, or end it`,
     );
   }
   if (first === undefined || first.done) {

@@ -70,9 +70,7 @@ export function interimText(label: string, state: DeliveryState, away: boolean, 
   const name = nameText(label);
   if (state === "sent") return style.dim(`→ sent to ${name}, not confirmed yet`);
   return style.dim(
-    away
-      ? `… ${name} is away: kept until it is back`
-      : `… not sent to ${name} yet; it is tried again by itself`,
+    away ? `… ${name} is away: kept until it is back` : `… on its way to ${name}`,
   );
 }
 

@@ -155,6 +155,8 @@ export class PlainInterface {
       const question = confirmationText(command);
       if (question !== undefined) return this.#fail(question);
       const { node, signal } = this.#options;
+      // What was sent before is to be seen in the answer.
+      await this.#sends.settled();
       try {
         const answer = await runHistoryCommand(node, command, plainStyle, signal);
         if (answer !== undefined) this.#print(answer);

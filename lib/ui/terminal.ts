@@ -95,7 +95,7 @@ export class TerminalInterface {
     // A terminal that was closed: without this, writing to it would end the program before it has
     // said goodbye.
     process.stdout.on("error", () => stop.abort());
-    process.stdout.write(`${bannerText(node, mode, version, style)}\n`);
+    process.stdout.write(`${this.#wrap(bannerText(node, mode, version, style))}\n`);
     this.#showLastConversation();
     using keyboard = this.#keyboard;
     keyboard.attach(this.#readline);
@@ -123,9 +123,13 @@ export class TerminalInterface {
 
   /** Puts a line above the prompt; what is typed there stays. */
   print(text: string): void {
-    this.#lines.push(wrap(text, (process.stdout.columns || DEFAULT_COLUMNS) - 1));
+    this.#lines.push(this.#wrap(text));
     // What arrives in the same turn is drawn at once.
     if (this.#lines.length === 1) setImmediate(() => this.#flush());
+  }
+
+  #wrap(text: string): string {
+    return wrap(text, (process.stdout.columns || DEFAULT_COLUMNS) - 1);
   }
 
   #flush(): void {

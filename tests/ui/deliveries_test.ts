@@ -80,7 +80,7 @@ Deno.test("of a message that cannot go to somebody who is there it is said that 
   const { clock, shown, send } = start();
   await send("hi", "pending");
   await clock.advance(300);
-  assert.deepEqual(shown, ["… not sent to bob yet; it is tried again by itself"]);
+  assert.deepEqual(shown, ["… on its way to bob"]);
 });
 
 Deno.test("that a message waits again is said once", async () => {
