@@ -10,7 +10,7 @@ export interface ContactName {
   readonly nickname: string;
 }
 
-/** Somebody whom messages were exchanged with. */
+/** Somebody whom messages were exchanged with; of a message, with the nickname of that time. */
 export interface Contact extends ContactName {
   /** In the store. */
   readonly key: number;
@@ -19,43 +19,66 @@ export interface Contact extends ContactName {
 /** Contacts that are looked up without the database. */
 const MAX_REMEMBERED = 1_000;
 
+/** A contact as a message refers to it. */
+export interface ContactReference {
+  readonly key: number;
+  /** Where it is another than the contact's first one. */
+  readonly nickname: string | null;
+}
+
+interface Remembered extends Contact {
+  /** The nickname that it had at first. */
+  readonly first: string;
+}
+
+/** The columns of {@linkcode contactOf}. */
+export const CONTACT_COLUMNS = "key, id, latest AS nickname";
+
 /** Finds and makes the rows that messages refer to. */
 export class ContactTable {
   /** By id, or by "=" and the nickname. */
-  readonly #remembered = new Map<string, Contact>();
+  readonly #remembered = new Map<string, Remembered>();
 
   constructor(private readonly database: Database) {}
 
   /** The contact of this name, or `undefined` where there is none. */
-  find({ id, nickname }: ContactName): Contact | undefined {
+  find({ id, nickname }: ContactName): Remembered | undefined {
     const name = id ?? `=${nickname}`;
     const remembered = this.#remembered.get(name);
     if (remembered !== undefined) return remembered;
     const row = id === undefined
       ? this.database.get(
-        "SELECT key, id, nickname FROM contact WHERE nickname = ? AND id IS NULL",
+        `SELECT ${CONTACT_COLUMNS}, nickname AS first FROM contact WHERE nickname = ? AND id IS NULL`,
         nickname,
       )
-      : this.database.get("SELECT key, id, nickname FROM contact WHERE id = ?", id);
-    return row === undefined ? undefined : this.#remember(name, contactOf(row));
+      : this.database.get(
+        `SELECT ${CONTACT_COLUMNS}, nickname AS first FROM contact WHERE id = ?`,
+        id,
+      );
+    if (row === undefined) return undefined;
+    return this.#remember(name, { ...contactOf(row), first: row.first as string });
   }
 
-  /** The same, which makes it or gives it its new nickname. Only inside a transaction. */
-  ensure(name: ContactName): Contact {
+  /** What a message refers to; makes the contact or its newest nickname. Only in a transaction. */
+  ensure(name: ContactName): ContactReference {
     const { id, nickname } = name;
-    const found = this.find(name);
-    if (found?.nickname === nickname) return found;
+    let found = this.find(name);
     if (found === undefined) {
-      this.database.run("INSERT INTO contact (id, nickname) VALUES (?, ?)", id ?? null, nickname);
-    } else {
-      this.database.run("UPDATE contact SET nickname = ? WHERE key = ?", nickname, found.key);
-      this.#remembered.delete(id ?? `=${nickname}`);
+      this.database.run(
+        "INSERT INTO contact (id, nickname, latest) VALUES (?1, ?2, ?2)",
+        id ?? null,
+        nickname,
+      );
+      found = this.find(name)!;
+    } else if (found.nickname !== nickname) {
+      this.database.run("UPDATE contact SET latest = ? WHERE key = ?", nickname, found.key);
+      found = this.#remember(id ?? `=${nickname}`, { ...found, nickname });
     }
-    return this.find(name)!;
+    return { key: found.key, nickname: nickname === found.first ? null : nickname };
   }
 
   /**
-   * Those whom a user may mean: the exact nickname, or an id or the start of one, of at least its
+   * Those whom a user may mean: the exact nickname that one has now, or an id or the start of one, of at least its
    * first group of seven characters.
    *
    * @returns At most 16.
@@ -64,8 +87,8 @@ export class ContactTable {
     const start = text.toUpperCase();
     const byId = /^[A-Z2-7]{7}[A-Z2-7-]{0,56}$/.test(start) ? start : "";
     return this.database.all(
-      `SELECT key, id, nickname FROM contact WHERE nickname = ?1
-       UNION SELECT key, id, nickname FROM contact
+      `SELECT ${CONTACT_COLUMNS} FROM contact WHERE latest = ?1
+       UNION SELECT ${CONTACT_COLUMNS} FROM contact
          WHERE id IS NOT NULL AND ?2 <> '' AND id >= ?2 AND id < ?2 || 'a'
        ORDER BY key LIMIT 16`,
       text,
@@ -76,14 +99,14 @@ export class ContactTable {
   /** Those after `after` in the order of their keys, at most `limit`. */
   list(after: number, limit: number): Contact[] {
     return this.database.all(
-      "SELECT key, id, nickname FROM contact WHERE key > ? ORDER BY key LIMIT ?",
+      `SELECT ${CONTACT_COLUMNS} FROM contact WHERE key > ? ORDER BY key LIMIT ?`,
       after,
       limit,
     ).map(contactOf);
   }
 
   byKey(key: number): Contact | undefined {
-    const row = this.database.get("SELECT key, id, nickname FROM contact WHERE key = ?", key);
+    const row = this.database.get(`SELECT ${CONTACT_COLUMNS} FROM contact WHERE key = ?`, key);
     return row && contactOf(row);
   }
 
@@ -92,7 +115,7 @@ export class ContactTable {
     this.#remembered.clear();
   }
 
-  #remember(name: string, contact: Contact): Contact {
+  #remember(name: string, contact: Remembered): Remembered {
     if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     this.#remembered.set(name, contact);
     return contact;

@@ -1,4 +1,5 @@
 import { type Contact, contactOf } from "./contacts.ts";
+import { nextReadable } from "./damage.ts";
 import type { Database, Row } from "./database.ts";
 import { messageOf, type StoredMessage } from "./message.ts";
 import { openReadOnly } from "./open.ts";
@@ -43,7 +44,8 @@ export async function* exportHistory(path: string): AsyncGenerator<ExportItem, v
   }
 }
 
-const COLUMNS = "key, contact, id, state, content, timestamp, stored_at, encrypted, trust, reason";
+const COLUMNS =
+  "key, contact, id, state, content, timestamp, stored_at, encrypted, trust, reason, nickname";
 
 function readPage(database: Database, from: number): Row[] {
   return database.all(
@@ -77,21 +79,7 @@ function readOne(
   if (first !== undefined) {
     return { message: contacts.complete(first), resume: (first.key as number) + 1 };
   }
-  // A page that cannot be read has neighbouring keys: look ever further ahead, then back.
-  let bad = from;
-  let step = 1;
-  while (readable(bad + step) === undefined) {
-    bad += step;
-    step *= 2;
-    if (bad + step >= MAX_KEY) return { resume: MAX_KEY };
-  }
-  let good = bad + step;
-  while (good - bad > 1) {
-    const middle = Math.floor((bad + good) / 2);
-    if (readable(middle) === undefined) bad = middle;
-    else good = middle;
-  }
-  return { resume: good };
+  return { resume: nextReadable((key) => readable(key) !== undefined, from) };
 }
 
 /** Where to end; each of the sources may be damaged. */
@@ -122,7 +110,11 @@ class ContactNames {
 
   complete(row: Row): StoredMessage {
     const contact = this.#find(row.contact as number);
-    return messageOf({ ...row, peer: contact.id ?? null, nickname: contact.nickname });
+    return messageOf({
+      ...row,
+      peer: contact.id ?? null,
+      nickname: row.nickname ?? contact.nickname,
+    });
   }
 
   #find(key: number): Contact {

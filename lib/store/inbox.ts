@@ -42,8 +42,9 @@ export class Inbox {
 
   readonly #insert = (messages: readonly ReceivedMessage[]): Reception[] => {
     const { database, contacts, keys, clock, keepHistory } = this.parts;
-    const marks = messages.map(({ contact, id }) => ({
-      contact: contacts.ensure(contact).key,
+    const references = messages.map(({ contact }) => contacts.ensure(contact));
+    const marks = messages.map(({ id }, at) => ({
+      contact: references[at].key,
       id: id === undefined ? null : messageIdBytes(id),
     }));
     const isNew = rememberReceived(database, marks);
@@ -56,7 +57,7 @@ export class Inbox {
         const { content, timestamp, encrypted, trust } = message;
         rows.push({
           key,
-          contact: marks[at].contact,
+          contact: references[at],
           state: STATE.received,
           kept: true,
           encrypted,

@@ -1,4 +1,5 @@
 import type { SQLInputValue } from "node:sqlite";
+import type { ContactReference } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import { contentValue, type TrustMark, trustNumber } from "./message.ts";
 import { isConstraint } from "./store_error.ts";
@@ -6,7 +7,7 @@ import { isConstraint } from "./store_error.ts";
 /** A message as it is about to be written. */
 export interface MessageRow {
   readonly key: number;
-  readonly contact: number;
+  readonly contact: ContactReference;
   readonly state: number;
   readonly kept: boolean;
   readonly encrypted: boolean;
@@ -27,8 +28,9 @@ export interface ReceivedId {
 const ROWS = 32;
 
 const MESSAGE_INSERT = `INSERT INTO message
-  (key, contact, state, kept, encrypted, trust, id, timestamp, stored_at, content) VALUES `;
-const MESSAGE_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  (key, contact, state, kept, encrypted, trust, id, timestamp, stored_at, nickname, content)
+  VALUES `;
+const MESSAGE_VALUES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const RECEIVED_VALUES = "(?, ?)";
 
 const ONE_MESSAGE = MESSAGE_INSERT + MESSAGE_VALUES;
@@ -88,7 +90,7 @@ function rememberAll(database: Database, part: readonly ReceivedId[]): boolean {
 function valuesOf(row: MessageRow): SQLInputValue[] {
   return [
     row.key,
-    row.contact,
+    row.contact.key,
     row.state,
     row.kept ? 1 : 0,
     row.encrypted ? 1 : 0,
@@ -96,6 +98,7 @@ function valuesOf(row: MessageRow): SQLInputValue[] {
     row.id,
     row.timestamp,
     row.storedAt,
+    row.contact.nickname,
     contentValue(row.content.toWellFormed()),
   ];
 }

@@ -1,6 +1,9 @@
 import type { Database } from "./database.ts";
+import { setMeta } from "./meta.ts";
 
 const HOUR_MS = 3_600_000;
+/** Hours before 2023 come from a clock that was not set: this program is younger. */
+const FIRST_HOUR = Date.UTC(2023, 0) / HOUR_MS;
 
 /**
  * Gives messages their keys, and remembers which had been given by the end of each hour, so that a
@@ -8,8 +11,8 @@ const HOUR_MS = 3_600_000;
  */
 export class KeySequence {
   #last: number;
-  /** Hours of this transaction. */
-  readonly #hours = new Map<number, number>();
+  /** First and last keys of the hours of this transaction. */
+  readonly #hours = new Map<number, { first: number; last: number }>();
 
   constructor(private readonly database: Database) {
     // What was indexed, or given in some hour, may have been deleted since, and stays used.
@@ -18,7 +21,7 @@ export class KeySequence {
          coalesce((SELECT max(key) FROM message), 0),
          coalesce((SELECT value FROM meta WHERE name = 'last_key'), 0),
          coalesce((SELECT value FROM meta WHERE name = 'indexed_to'), 0),
-         coalesce((SELECT last_key FROM hour ORDER BY hour DESC LIMIT 1), 0)
+         coalesce((SELECT max(last_key) FROM hour), 0)
        ) AS last`,
     )!;
     this.#last = last;
@@ -35,18 +38,23 @@ export class KeySequence {
    * @param now Milliseconds since the Unix epoch.
    */
   next(now: number): number {
-    this.#hours.set(Math.floor(now / HOUR_MS), ++this.#last);
-    return this.#last;
+    const hour = Math.floor(now / HOUR_MS);
+    const key = ++this.#last;
+    const keys = this.#hours.get(hour);
+    if (keys === undefined) this.#hours.set(hour, { first: key, last: key });
+    else keys.last = key;
+    return key;
   }
 
   /** Writes the hours; before each commit. */
   flush(): void {
-    for (const [hour, key] of this.#hours) {
+    for (const [hour, { first, last }] of this.#hours) {
       this.database.run(
-        `INSERT INTO hour (hour, last_key) VALUES (?1, ?2)
-         ON CONFLICT DO UPDATE SET last_key = max(last_key, ?2)`,
+        `INSERT INTO hour (hour, first_key, last_key) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET last_key = max(last_key, ?3)`,
         hour,
-        key,
+        first,
+        last,
       );
     }
     this.#hours.clear();
@@ -69,15 +77,42 @@ export class KeySequence {
     return row?.bound ?? 0;
   }
 
-  /** Drops the hours of which no message is left; only inside a transaction. */
+  /**
+   * The largest key of which not only its own stamp says that it was given before `time`: nothing up
+   * to it has a stamp from then to `now`, and there are plausible stamps from it on.
+   */
+  witnessedBefore(time: number, now: number): number {
+    const hour = Math.floor((time - 1) / HOUR_MS);
+    const { last, next } = this.database.get<{ last: number | null; next: number | null }>(
+      `SELECT (SELECT max(last_key) FROM hour WHERE hour >= ?1 AND hour <= ?2) AS last,
+         (SELECT min(first_key) FROM hour WHERE hour > max(?1 - 1, ?2) AND hour <= ?3) AS next`,
+      FIRST_HOUR,
+      hour,
+      Math.floor(now / HOUR_MS),
+    )!;
+    return Math.min(last ?? 0, next === null ? Infinity : next - 1);
+  }
+
+  /** When something was stored last, to the hour and by no time after `now`; 0 where unknown. */
+  newestTime(now: number): number {
+    const row = this.database.get<{ hour: number | null }>(
+      "SELECT max(hour) AS hour FROM hour WHERE hour >= ? AND hour <= ?",
+      FIRST_HOUR,
+      Math.floor(now / HOUR_MS),
+    );
+    return (row?.hour ?? -1) < 0 ? 0 : (row!.hour! + 1) * HOUR_MS;
+  }
+
+  /**
+   * Drops the hours of which no message is left, but for the newest, which witnesses the time; only
+   * inside a transaction.
+   */
   trim(): void {
     this.database.run(
-      "DELETE FROM hour WHERE last_key < coalesce((SELECT min(key) FROM message), ?)",
+      `DELETE FROM hour WHERE last_key < coalesce((SELECT min(key) FROM message), ?)
+         AND hour < (SELECT max(hour) FROM hour)`,
       Number.MAX_SAFE_INTEGER,
     );
-    this.database.run(
-      "INSERT INTO meta (name, value) VALUES ('last_key', ?1) ON CONFLICT DO UPDATE SET value = ?1",
-      this.#last,
-    );
+    setMeta(this.database, "last_key", this.#last);
   }
 }

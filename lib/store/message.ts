@@ -31,6 +31,7 @@ export interface StoredMessage {
   readonly key: number;
   /** Missing where a version 1 peer sent it. */
   readonly id?: MessageId;
+  /** With the nickname that it had when the message came or was written. */
   readonly contact: Contact;
   /** Missing for what was received. */
   readonly state?: OutgoingState;
@@ -72,7 +73,8 @@ export interface ReceivedMessage {
 
 /** Columns that {@linkcode messageOf} reads; the tables are called `m` and `c`. */
 export const MESSAGE_COLUMNS = `m.key, m.id, m.state, m.content, m.timestamp, m.stored_at,
-  m.encrypted, m.trust, m.reason, c.key AS contact, c.id AS peer, c.nickname`;
+  m.encrypted, m.trust, m.reason, c.key AS contact, c.id AS peer,
+  coalesce(m.nickname, c.nickname) AS nickname`;
 
 /** For `FROM`, in this order of nesting. */
 export const MESSAGE_TABLES = "message m CROSS JOIN contact c ON c.key = m.contact";

@@ -1,28 +1,37 @@
 import type { Clock } from "../base/clock.ts";
 import { InvalidInputError } from "../errors.ts";
 import { type MessageId, messageIdBytes } from "../wire/message_id.ts";
-import { type Contact, type ContactName, contactOf, type ContactTable } from "./contacts.ts";
-import type { Database } from "./database.ts";
+import {
+  type Contact,
+  CONTACT_COLUMNS,
+  type ContactName,
+  contactOf,
+  type ContactTable,
+} from "./contacts.ts";
+import type { Ages } from "./ages.ts";
+import type { Database, Row } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
 import { insertMessages, type MessageRow } from "./insert.ts";
 import {
   contentBytes,
   MESSAGE_COLUMNS,
+  MESSAGE_TABLES,
   messageOf,
   type OutgoingMessage,
   type OutgoingState,
   stateOf,
   type StoredMessage,
 } from "./message.ts";
+import { fitting, MAX_PAGE, MAX_PAGE_BYTES, type Sized } from "./page.ts";
 import { STATE } from "./schema.ts";
+import type { WalCleaner } from "./wal.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
-/** Most messages that one call reads. */
-export const MAX_PAGE = 1_000;
 /** Bytes of text that one call of {@linkcode Outbox.pending} reads, unless told otherwise. */
 const PENDING_BYTES = 2 ** 20;
-/** Messages that one call of {@linkcode Outbox.expire} gives up; each may have 64 KiB. */
+/** Messages, and bytes of their text, that one call of {@linkcode Outbox.expire} gives up. */
 export const EXPIRE_PAGE = 200;
+const EXPIRE_BYTES = 2 ** 20;
 /** Longest reason that is kept, in UTF-16 units. */
 const MAX_REASON = 500;
 /** Ids from which on a list of them costs less than a statement for each. */
@@ -42,6 +51,8 @@ export interface OutboxParts {
   readonly queue: WriteQueue;
   readonly contacts: ContactTable;
   readonly keys: KeySequence;
+  readonly ages: Ages;
+  readonly wal: WalCleaner;
   readonly clock: Clock;
   /** Whether what is sent becomes part of the history. */
   readonly keepHistory: boolean;
@@ -67,7 +78,7 @@ export class Outbox {
     const rows: MessageRow[] = [];
     for (const message of messages) {
       const { id, state, content, encrypted, trust, timestamp } = message;
-      const { key: contact } = contacts.ensure(message.contact);
+      const contact = contacts.ensure(message.contact);
       const bytes = messageIdBytes(id);
       // Among many it is found out by the index, and then they are done again one by one.
       if (messages.length === 1) this.#requireNew(id, bytes);
@@ -109,7 +120,7 @@ export class Outbox {
    * @returns How many were not known to be delivered before.
    */
   delivered(contact: ContactName, ids: readonly MessageId[]): Promise<number> {
-    const { contacts, database, queue } = this.parts;
+    const { contacts, database, queue, wal } = this.parts;
     return queue.add(() => {
       const key = contacts.find(contact)?.key;
       if (key === undefined) return 0;
@@ -127,12 +138,13 @@ export class Outbox {
         key,
       );
       if (changed > 0) {
-        database.run(
+        const dropped = database.run(
           `DELETE FROM message INDEXED BY message_outgoing
            WHERE id IN (SELECT unhex(value, '-') FROM json_each(?)) AND state > 0
              AND state <> 1 AND kept = 0`,
           list,
         );
+        if (dropped > 0) wal.soon();
       }
       return changed;
     }, ids.length);
@@ -179,23 +191,25 @@ export class Outbox {
   }
 
   /**
-   * Gives up what has been pending since before a time.
+   * Gives up what has been pending since before a time, as far as the clock is to be trusted, see
+   * {@linkcode Ages}.
    *
    * @param before Milliseconds since the Unix epoch.
    * @param reason A line of text for the user.
-   * @returns The messages, at most {@linkcode EXPIRE_PAGE}: call again until there are none.
+   * @returns The messages, at most {@linkcode EXPIRE_PAGE} or 1 MiB of text: call again until there are none.
    */
   expire(before: number, reason = "expired"): Promise<StoredMessage[]> {
-    const { database, keys, queue } = this.parts;
+    const { ages, database, queue } = this.parts;
     return queue.add(() => {
-      const rows = database.all(
-        `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("outbox")}
-         WHERE m.state IN (1, 4) AND m.state = 1 AND m.key <= ? AND m.stored_at < ?
-         ORDER BY m.key LIMIT ${EXPIRE_PAGE}`,
-        keys.boundBefore(before),
+      const sizes = database.all<Sized & Row>(
+        `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_outbox
+         WHERE state IN (1, 4) AND state = 1 AND key <= ? AND stored_at < ?
+         ORDER BY key LIMIT ${EXPIRE_PAGE}`,
+        ages.oldTo(before),
         before,
       );
-      return rows.map(messageOf).map((message): StoredMessage => {
+      const rows = this.#read(fitting(sizes, EXPIRE_BYTES));
+      return rows.map((message): StoredMessage => {
         this.#settle(message.id!, STATE.failed, reason, "AND state = 1");
         return { ...message, state: "failed", reason };
       });
@@ -229,9 +243,7 @@ export class Outbox {
       after,
       most,
     );
-    let bytes = 0;
-    const fit = sizes.findIndex(({ size }, at) => (bytes += size) > maxBytes && at > 0);
-    const last = sizes.at(fit < 0 ? -1 : fit - 1)?.key;
+    const last = fitting(sizes, maxBytes).at(-1)?.key;
     if (last === undefined) return [];
     return database.all(
       `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("pending")}
@@ -259,7 +271,7 @@ export class Outbox {
       if (row === undefined) break;
       key = row.contact;
       found.push(
-        contactOf(database.get("SELECT key, id, nickname FROM contact WHERE key = ?", key)!),
+        contactOf(database.get(`SELECT ${CONTACT_COLUMNS} FROM contact WHERE key = ?`, key)!),
       );
     }
     return found;
@@ -280,7 +292,8 @@ export class Outbox {
   }
 
   /**
-   * Messages to all contacts that are pending, or that failed.
+   * Messages to all contacts that are pending, or that failed: at most {@linkcode MAX_PAGE_BYTES} of
+   * text, or one.
    *
    * @param after Only messages with a larger key.
    * @param limit 1 to {@linkcode MAX_PAGE}.
@@ -289,13 +302,43 @@ export class Outbox {
     state: "pending" | "failed",
     { after = 0, limit = 100 }: { after?: number; limit?: number } = {},
   ): StoredMessage[] {
-    return this.parts.database.all(
-      `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("outbox")}
-       WHERE m.state IN (1, 4) AND m.state = ? AND m.key > ? ORDER BY m.key LIMIT ?`,
+    const sizes = this.parts.database.all<Sized & Row>(
+      `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_outbox
+       WHERE state IN (1, 4) AND state = ? AND key > ? ORDER BY key LIMIT ?`,
       STATE[state],
       after,
       Math.min(limit, MAX_PAGE),
-    ).map(messageOf);
+    );
+    return this.#read(fitting(sizes, MAX_PAGE_BYTES));
+  }
+
+  /**
+   * Messages that are pending and whose id ends like this.
+   *
+   * @param suffix Hexadecimal digits in any case; hyphens do not matter.
+   * @returns At most two: more say no more than that it is not clear.
+   */
+  pendingEndingWith(suffix: string): StoredMessage[] {
+    const digits = suffix.replaceAll("-", "").toUpperCase();
+    if (!/^[0-9A-F]{1,32}$/.test(digits)) return [];
+    const found = this.parts.database.all<Sized & Row>(
+      `SELECT key, 0 AS size FROM message INDEXED BY message_outbox
+       WHERE state IN (1, 4) AND state = 1 AND substr(hex(id), -length(?1)) = ?1
+       ORDER BY key LIMIT 2`,
+      digits,
+    );
+    return this.#read(found);
+  }
+
+  #read(messages: readonly Sized[]): StoredMessage[] {
+    return messages.map(({ key }) =>
+      messageOf(
+        this.parts.database.get(
+          `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES} WHERE m.key = ?`,
+          key,
+        )!,
+      )
+    );
   }
 
   /** The outgoing message with this id, or `undefined`. */
@@ -315,7 +358,7 @@ export class Outbox {
     condition: string,
     ...values: number[]
   ): boolean {
-    const { database } = this.parts;
+    const { database, wal } = this.parts;
     const bytes = messageIdBytes(id);
     const changed = database.run(
       `UPDATE message INDEXED BY message_outgoing SET state = ?, reason = ?
@@ -326,10 +369,11 @@ export class Outbox {
       ...values,
     ) > 0;
     if (changed) {
-      database.run(
+      const dropped = database.run(
         "DELETE FROM message INDEXED BY message_outgoing WHERE id = ? AND state > 0 AND state <> 1 AND kept = 0",
         bytes,
       );
+      if (dropped > 0) wal.soon();
     }
     return changed;
   }

@@ -1,10 +1,12 @@
 import type { Clock } from "../base/clock.ts";
+import type { Ages } from "./ages.ts";
 import type { ContactName, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
-import { BUSY_TIMEOUT_MS } from "./open.ts";
+import { fitting, type Sized } from "./page.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
-import { storeProblem } from "./store_error.ts";
+import { drop, sweep } from "./sweep.ts";
+import type { WalCleaner } from "./wal.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
 /** What deleting needs of the store. */
@@ -14,32 +16,35 @@ export interface RetentionParts {
   readonly contacts: ContactTable;
   readonly keys: KeySequence;
   readonly index: SearchIndex;
+  readonly ages: Ages;
+  readonly wal: WalCleaner;
   readonly clock: Clock;
 }
 
 /** What the user wants to keep. */
 export interface RetentionLimits {
-  /** Messages stored before this moment go; milliseconds since the Unix epoch. */
+  /**
+   * Messages stored before this moment go, as far as the clock is to be trusted, see
+   * {@linkcode Ages}; milliseconds since the Unix epoch.
+   */
   readonly before?: number;
-  /** The file has at most so many bytes, its WAL not counted, and as far as messages take them. */
+  /**
+   * Messages and what the index has of them take at most so many bytes. The ids of what was
+   * received and the contacts, which stay, are not counted, nor is the WAL.
+   */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
 }
 
-/** Messages in one step: taking one out of a large search index takes a millisecond. */
-const STEP_ROWS = 20;
-/** Messages in one step where they need not be taken out of the index. */
+/** Messages and bytes of text that one step deletes where all goes. */
 const BULK_ROWS = 1_000;
-/**
- * Taking a message out of the index of a million costs as much as making the index anew for so
- * many: from this share of all messages on it is made anew, in the background.
- */
-const REBUILD_SHARE = 150;
-const MIN_REBUILD = 1_000;
+const BULK_BYTES = 2 ** 20;
 /** Pages in one step. */
 const STEP_PAGES = 512;
-const CHECKPOINT_TRIES = 20;
-const CHECKPOINT_WAIT_MS = 100;
+/** The share of the limit that may be deleted too much, instead of merging the index again. */
+const TOLERANCE = 1 / 64;
+/** In `clearing`, all contacts. */
+const EVERYBODY = 0;
 
 /**
  * Deletes messages for good, in steps between which others have their turn: SQLite overwrites what
@@ -50,47 +55,51 @@ const CHECKPOINT_WAIT_MS = 100;
  * file when it was delivered or has failed.
  */
 export class Retention {
+  /** One at a time deletes, for their marks' sake. */
+  #turn: Promise<unknown> = Promise.resolve();
+
   constructor(private readonly parts: RetentionParts) {}
 
   /**
-   * Clears the history, of one contact or all of it. Messages that come meanwhile stay.
+   * Clears the history, of one contact or all of it. Messages that come meanwhile stay. Where the
+   * program ends before, the next one goes on.
    *
    * @returns How many messages it had.
    * @throws {StoreError} Among others `busy`: everything is deleted, but another process reads, and
    *   keeps the WAL from being emptied.
    */
   async clear(contact?: ContactName, signal?: AbortSignal): Promise<number> {
-    const { contacts, keys, queue } = this.parts;
-    let count = 0;
-    if (contact === undefined) {
-      const last = await queue.add(() => {
-        this.#setMark(keys.last);
-        return keys.last;
-      });
-      count = await this.#clearAll(last, signal);
-    } else {
-      const key = contacts.find(contact)?.key;
-      if (key === undefined) return 0;
-      const last = keys.last;
-      count = await this.#sweep((after, limit) => this.#keysOf(key, after, last, limit), {
-        signal,
-      });
-      await queue.add(() => keys.trim());
-    }
-    await this.#shrink(0, signal);
-    await this.checkpoint(signal);
-    return count;
+    const { contacts, database, keys, queue } = this.parts;
+    const scope = contact === undefined ? EVERYBODY : contacts.find(contact)?.key;
+    if (scope === undefined) return 0;
+    const last = await queue.add(() => {
+      database.run(
+        `INSERT INTO clearing (contact, last_key) VALUES (?1, ?2)
+         ON CONFLICT DO UPDATE SET last_key = max(last_key, ?2)`,
+        scope,
+        keys.last,
+      );
+      return keys.last;
+    });
+    return await this.#inTurn(async () => {
+      const count = await this.#clearTo(scope, last, signal);
+      await this.#finish(0, signal);
+      return count;
+    });
   }
 
-  /** Goes on with clearing everything where a crash ended it. */
+  /** Goes on with what an earlier run began to delete, and empties the WAL that a crash left. */
   async resume(signal?: AbortSignal): Promise<void> {
-    const mark = this.parts.database.get<{ value: number }>(
-      "SELECT value FROM meta WHERE name = 'clearing_to'",
+    const { database, index, wal } = this.parts;
+    const begun = database.all<{ contact: number; last_key: number }>(
+      "SELECT contact, last_key FROM clearing LIMIT 1000",
     );
-    if (mark === undefined) return;
-    await this.#clearAll(mark.value, signal);
-    await this.#shrink(0, signal);
-    await this.checkpoint(signal);
+    await this.#inTurn(async () => {
+      for (const { contact, last_key } of begun) await this.#clearTo(contact, last_key, signal);
+      await index.merge(signal);
+      if (begun.length > 0) await this.#finish(0, signal);
+      else if (!wal.tryEmpty()) wal.soon();
+    });
   }
 
   /**
@@ -98,137 +107,83 @@ export class Retention {
    *
    * @returns How many were deleted.
    */
-  async prune({ before, maxBytes, signal }: RetentionLimits): Promise<number> {
-    const { keys, queue } = this.parts;
-    let count = 0;
-    if (before !== undefined) {
-      const bound = keys.boundBefore(before);
-      const old = (after: number, limit: number) => this.#oldest(after, limit, bound, before);
-      count += await this.#sweep(old, { signal });
-    }
-    if (maxBytes !== undefined) {
-      const isEnough = () => this.#usedBytes() <= maxBytes;
-      count += await this.#sweep((after, limit) => this.#oldest(after, limit), {
-        isEnough,
+  prune({ before, maxBytes, signal }: RetentionLimits): Promise<number> {
+    return this.#inTurn(async () => {
+      let count = 0;
+      if (before !== undefined) {
+        const bound = this.parts.ages.oldTo(before);
+        const next = (after: number, limit: number) => this.#oldest(after, limit, bound, before);
+        count += await sweep(this.parts, { next, signal });
+      }
+      let most = Infinity;
+      if (maxBytes !== undefined && this.#usedBytes() > maxBytes) {
+        most = maxBytes + this.#lastingBytes();
+        count += await sweep(this.parts, {
+          next: (after, limit) => this.#oldest(after, limit),
+          excess: () => this.#usedBytes() - most,
+          tolerance: maxBytes * TOLERANCE,
+          signal,
+        });
+      }
+      if (count > 0 || most < Infinity) await this.#finish(most, signal);
+      return count;
+    });
+  }
+
+  async #inTurn<T>(body: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(body);
+    this.#turn = turn.catch(() => {});
+    return await turn;
+  }
+
+  async #clearTo(scope: number, last: number, signal?: AbortSignal): Promise<number> {
+    const { database, queue } = this.parts;
+    const count = scope === EVERYBODY
+      ? await this.#clearAll(last, signal)
+      : await sweep(this.parts, {
+        next: (after, limit) => this.#keptOf(scope, after, last, limit),
         signal,
       });
-    }
-    if (count > 0) await queue.add(() => keys.trim());
-    if (maxBytes !== undefined && await this.#shrink(maxBytes, signal)) {
-      await this.checkpoint(signal);
-    }
+    const done = "DELETE FROM clearing WHERE contact = ? AND last_key <= ?";
+    await queue.add(() => database.run(done, scope, last));
     return count;
-  }
-
-  /**
-   * Empties the WAL into the file.
-   *
-   * @throws {StoreError} `busy`, another process reads.
-   */
-  async checkpoint(signal?: AbortSignal): Promise<void> {
-    const { database, clock } = this.parts;
-    for (let tries = 1; !this.#emptyWal(); tries++) {
-      if (tries === CHECKPOINT_TRIES) {
-        const why = "another process reads it";
-        throw storeProblem("busy", "empty the write-ahead log", database.path, why);
-      }
-      await clock.sleep(CHECKPOINT_WAIT_MS, signal);
-    }
-  }
-
-  /** @returns Whether nobody was in the way; does not wait for them, as that would block us all. */
-  #emptyWal(): boolean {
-    const { database } = this.parts;
-    database.pragma("busy_timeout = 0");
-    try {
-      return database.pragma("wal_checkpoint(TRUNCATE)") === 0;
-    } finally {
-      database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    }
   }
 
   async #clearAll(last: number, signal?: AbortSignal): Promise<number> {
-    const { database, index, keys, queue } = this.parts;
-    const resume = index.pause();
+    const { database, index, queue } = this.parts;
     let count = 0;
-    try {
-      for (let after = 0;;) {
-        signal?.throwIfAborted();
-        const step = await queue.add(() => {
-          const found = this.#keptKeys(after, last, BULK_ROWS);
-          this.#drop(found);
-          return found;
-        }, BULK_ROWS);
-        if (step.length === 0) break;
-        count += step.length;
-        after = step.at(-1)!;
-      }
-      await queue.add(() => {
-        index.empty(last);
-        keys.trim();
-        database.run("DELETE FROM meta WHERE name = 'clearing_to'");
+    for (let after = 0;;) {
+      signal?.throwIfAborted();
+      const step = await queue.add(() => {
+        const taken = fitting(this.#kept(after, last, BULK_ROWS), BULK_BYTES);
+        drop(database, taken.map(({ key }) => key));
+        return taken;
       }, ALONE);
-    } finally {
-      resume();
+      if (step.length === 0) break;
+      count += step.length;
+      after = step.at(-1)!.key;
     }
+    await queue.add(() => index.empty(last), ALONE);
     return count;
   }
 
-  /**
-   * Deletes in steps what `next` finds: keys above the first argument in order, at most as many as
-   * the second one says.
-   */
-  async #sweep(
-    next: (after: number, limit: number) => number[],
-    { isEnough, signal }: { isEnough?: () => boolean; signal?: AbortSignal },
-  ): Promise<number> {
-    const { index, queue } = this.parts;
-    const many = this.#manyRows();
-    let count = 0;
-    let resume: (() => void) | undefined;
-    try {
-      for (let after = 0; isEnough?.() !== true;) {
-        signal?.throwIfAborted();
-        const isBulk = count >= many ||
-          isEnough === undefined && count === 0 && next(0, many).length === many;
-        if (isBulk && resume === undefined) {
-          resume = index.pause();
-          await queue.add(() => index.empty(0), ALONE);
-        }
-        const limit = resume === undefined ? STEP_ROWS : BULK_ROWS;
-        const step = await queue.add(() => {
-          const keys = next(after, limit);
-          index.remove(keys);
-          this.#drop(keys);
-          return keys;
-        }, ALONE);
-        if (step.length === 0) break;
-        count += step.length;
-        after = step.at(-1)!;
-      }
-    } finally {
-      resume?.();
-    }
-    return count;
+  /** Gives free pages back to the disk, and empties the WAL: only then what was deleted is gone. */
+  async #finish(maxBytes: number, signal?: AbortSignal): Promise<void> {
+    const { keys, queue, wal } = this.parts;
+    await queue.add(() => keys.trim());
+    await this.#shrink(maxBytes, signal);
+    await wal.empty(signal);
   }
 
-  /** So many messages that the index had better be made anew without them. */
-  #manyRows(): number {
-    const { all } = this.parts.database.get<{ all: number | null }>(
-      `SELECT (SELECT max(key) FROM message) - (SELECT min(key) FROM message) AS "all"`,
-    )!;
-    return Math.max(MIN_REBUILD, Math.floor((all ?? 0) / REBUILD_SHARE));
-  }
-
-  #keysOf(contact: number, after: number, last: number, limit: number): number[] {
-    return this.parts.database.all<{ key: number }>(
-      `SELECT key FROM message
+  #keptOf(contact: number, after: number, last: number, limit: number): Sized[] {
+    return this.parts.database.all<Sized & Record<string, unknown>>(
+      `SELECT key, octet_length(content) AS size FROM message
        WHERE contact = ? AND kept = 1 AND key > ? AND key <= ? ORDER BY key LIMIT ?`,
       contact,
       after,
       last,
       limit,
-    ).map(({ key }) => key);
+    );
   }
 
   #oldest(
@@ -236,41 +191,24 @@ export class Retention {
     limit: number,
     bound = Number.MAX_SAFE_INTEGER,
     before = Number.MAX_SAFE_INTEGER,
-  ): number[] {
-    return this.parts.database.all<{ key: number }>(
-      `SELECT key FROM message
+  ): Sized[] {
+    return this.parts.database.all<Sized & Record<string, unknown>>(
+      `SELECT key, octet_length(content) AS size FROM message
        WHERE key > ? AND key <= ? AND state <> 1 AND stored_at < ? ORDER BY key LIMIT ?`,
       after,
       bound,
       before,
       limit,
-    ).map(({ key }) => key);
+    );
   }
 
-  #keptKeys(after: number, last: number, limit: number): number[] {
-    return this.parts.database.all<{ key: number }>(
-      "SELECT key FROM message WHERE kept = 1 AND key > ? AND key <= ? ORDER BY key LIMIT ?",
+  #kept(after: number, last: number, limit: number): Sized[] {
+    return this.parts.database.all<Sized & Record<string, unknown>>(
+      `SELECT key, octet_length(content) AS size FROM message
+       WHERE kept = 1 AND key > ? AND key <= ? ORDER BY key LIMIT ?`,
       after,
       last,
       limit,
-    ).map(({ key }) => key);
-  }
-
-  /** Deletes messages, or hides them where they are still to be delivered. */
-  #drop(keys: readonly number[]): void {
-    const { database } = this.parts;
-    for (const key of keys) {
-      if (database.run("DELETE FROM message WHERE key = ? AND state <> 1", key) === 0) {
-        database.run("UPDATE message SET kept = 0 WHERE key = ?", key);
-      }
-    }
-  }
-
-  #setMark(key: number): void {
-    this.parts.database.run(
-      `INSERT INTO meta (name, value) VALUES ('clearing_to', ?1)
-       ON CONFLICT DO UPDATE SET value = max(value, ?1)`,
-      key,
     );
   }
 
@@ -281,18 +219,24 @@ export class Retention {
     return (pages - free) * (database.pragma("page_size") as number);
   }
 
-  /** Gives free pages back to the disk until the file is small enough. @returns Whether any. */
-  async #shrink(maxBytes: number, signal?: AbortSignal): Promise<boolean> {
+  /** What stays in the file whatever is deleted; reads all of it, 20 ms for a million ids. */
+  #lastingBytes(): number {
+    return this.parts.database.get<{ bytes: number | null }>(
+      `SELECT sum(pgsize) AS bytes FROM dbstat WHERE aggregate = TRUE AND name IN
+         ('received', 'contact', 'contact_id', 'contact_plain', 'contact_latest', 'hour', 'meta',
+           'clearing', 'search_config', 'sqlite_schema')`,
+    )!.bytes ?? 0;
+  }
+
+  /** Gives free pages back to the disk until the file is small enough. */
+  async #shrink(maxBytes: number, signal?: AbortSignal): Promise<void> {
     const { database, queue } = this.parts;
-    let any = false;
     const pragma = (name: string) => database.pragma(name) as number;
     const size = () => pragma("page_count") * pragma("page_size");
     while (pragma("freelist_count") > 0 && size() > maxBytes) {
       signal?.throwIfAborted();
       // Each page is a step of the statement, and the first one would be the only one with `run`.
-      await queue.add(() => database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`), BULK_ROWS);
-      any = true;
+      await queue.add(() => database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`), ALONE);
     }
-    return any;
   }
 }

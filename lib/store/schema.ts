@@ -28,10 +28,14 @@ export const STATE = { received: 0, pending: 1, sent: 2, delivered: 3, failed: 4
  * - `message.key` is the order of arrival and never used twice. `kept` is 0 for what is only there
  *   to be delivered, and not part of the history. `content` is text, or its UTF-8 as a blob where
  *   it has a NUL, at which the runtime would cut a text.
+ * - `contact.nickname` is the first one and never changes, `latest` is for looking it up. A message
+ *   has the nickname that its contact had then, where that is another than the first.
  * - `received` remembers ids for ever, apart from the messages, so that clearing the history does
  *   not make an old message new.
- * - `hour` says which keys had been given by the end of each hour of the wall clock: it finds dates
- *   among a million messages for a few bytes an hour, and jumps of the clock do not hurt it.
+ * - `hour` says which keys were given in each hour of the wall clock, the first and the last one: it
+ *   finds dates among a million messages for a few bytes an hour, and jumps of the clock do not hurt
+ *   it.
+ * - `clearing` has the contacts, 0 for all, whose messages are being deleted up to a key.
  * - `search` follows behind `message` up to the key in `meta`; `author` holds `f` and the contact's
  *   key, or `me`, so that a search for one sender meets no rows of others.
  */
@@ -43,11 +47,12 @@ export const MIGRATIONS: readonly Migration[] = [{
     CREATE TABLE contact (
       key INTEGER PRIMARY KEY,
       id TEXT,
-      nickname TEXT NOT NULL
+      nickname TEXT NOT NULL,
+      latest TEXT NOT NULL
     ) STRICT;
     CREATE UNIQUE INDEX contact_id ON contact (id) WHERE id IS NOT NULL;
     CREATE UNIQUE INDEX contact_plain ON contact (nickname) WHERE id IS NULL;
-    CREATE INDEX contact_nickname ON contact (nickname);
+    CREATE INDEX contact_latest ON contact (latest);
 
     CREATE TABLE message (
       key INTEGER PRIMARY KEY,
@@ -60,6 +65,7 @@ export const MIGRATIONS: readonly Migration[] = [{
       timestamp INTEGER NOT NULL,
       stored_at INTEGER NOT NULL,
       reason TEXT,
+      nickname TEXT,
       content ANY NOT NULL
     ) STRICT;
     CREATE INDEX message_contact ON message (contact, key);
@@ -75,6 +81,12 @@ export const MIGRATIONS: readonly Migration[] = [{
 
     CREATE TABLE hour (
       hour INTEGER PRIMARY KEY,
+      first_key INTEGER NOT NULL,
+      last_key INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE clearing (
+      contact INTEGER PRIMARY KEY,
       last_key INTEGER NOT NULL
     ) STRICT;
 
@@ -86,6 +98,6 @@ export const MIGRATIONS: readonly Migration[] = [{
       content = 'searchable', content_rowid = 'key', columnsize = 0,
       tokenize = 'unicode61 remove_diacritics 2'
     );
-    INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+    INSERT INTO search (search, rank) VALUES ('usermerge', 2);
   `,
 }];

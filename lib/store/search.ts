@@ -4,7 +4,9 @@ import type { Database } from "./database.ts";
 import { readNeighbours } from "./history.ts";
 import type { KeySequence } from "./keys.ts";
 import { MESSAGE_COLUMNS, MESSAGE_TABLES, messageOf, type StoredMessage } from "./message.ts";
+import { MAX_PAGE_BYTES } from "./page.ts";
 import { searchExpression, type SearchQuery } from "./search_query.ts";
+import { isDamage } from "./store_error.ts";
 
 /** A message that was looked for, with what was said right before and after it. */
 export interface SearchHit {
@@ -20,46 +22,113 @@ export interface SearchParts {
   readonly keys: KeySequence;
 }
 
+/** For {@linkcode searchMessages}. */
+export interface SearchOptions {
+  /** Of hits, 1 to 200; 20 where missing. What they have to say ends them, too, at 4 MiB. */
+  readonly limit?: number;
+  /** Only messages with a smaller key, to go on where a search ended. */
+  readonly olderThan?: number;
+  /**
+   * Keys of those who wrote it, instead of whoever has the name of the query's `from` now: a name may
+   * stand for several, and who is meant is more than the store knows.
+   */
+  readonly from?: readonly number[];
+}
+
+/** The index is damaged, and has to be made anew. */
+export class DamagedIndexError extends Error {
+  override name = "DamagedIndexError";
+}
+
 /** Most hits that one search returns. */
 export const MAX_HITS = 200;
+/** What is found in the index at a time where the messages may be more than are wanted. */
+const PAGE = 50;
 
 /**
- * Finds messages, the newest first.
+ * Finds messages, the newest first; those that cannot be read are left out.
  *
- * @param olderThan Only messages with a smaller key, to go on where a search ended.
  * @throws {InvalidInputError} Nobody has the name that it asks for.
+ * @throws {DamagedIndexError} As its name says; messages are not affected.
  */
 export function searchMessages(
   { database, contacts, keys }: SearchParts,
   { terms, from, before }: SearchQuery,
-  { limit, olderThan = Number.MAX_SAFE_INTEGER }: { limit: number; olderThan?: number },
+  options: SearchOptions = {},
 ): SearchHit[] {
-  const authors = from === undefined ? undefined : authorsNamed(contacts, from);
-  const end = before === undefined ? olderThan : Math.min(olderThan, keys.boundBefore(before) + 1);
-  const rows = database.all(
-    `SELECT ${MESSAGE_COLUMNS} FROM search s CROSS JOIN ${MESSAGE_TABLES}
-     WHERE s.search MATCH ? AND s.rowid < CAST(? AS INTEGER) AND m.key = s.rowid AND m.kept = 1 AND m.stored_at < ?
-     ORDER BY s.rowid DESC LIMIT ?`,
-    searchExpression(terms, authors),
-    end,
-    before ?? Number.MAX_SAFE_INTEGER,
-    Math.min(limit, MAX_HITS),
-  );
-  return rows.map(messageOf).map((message) => ({
-    message,
-    ...readNeighbours(database, message),
-  }));
+  const { limit = 20, olderThan = Number.MAX_SAFE_INTEGER } = options;
+  const expression = searchExpression(terms, authorsOf(contacts, options.from, from));
+  const most = Math.min(limit, MAX_HITS);
+  let end = before === undefined ? olderThan : Math.min(olderThan, keys.boundBefore(before) + 1);
+  const hits: SearchHit[] = [];
+  let length = 0;
+  while (hits.length < most) {
+    const found = findKeys(database, expression, end);
+    for (const key of found) {
+      const hit = readHit(database, key, before);
+      if (hit === undefined) continue;
+      for (const message of Object.values(hit)) length += message.content.length;
+      if (hits.length > 0 && length > MAX_PAGE_BYTES) return hits;
+      if (hits.push(hit) === most) return hits;
+    }
+    if (found.length < PAGE) break;
+    end = found.at(-1)!;
+  }
+  return hits;
 }
 
-/** What stands in the index for those whom a name may mean. */
-function authorsNamed(contacts: ContactTable, name: string): string[] {
-  const found = contacts.named(name).map(({ key }) => `f${key}`);
-  if (name.toLowerCase() === "me") found.push("me");
-  if (found.length === 0) {
-    throw new InvalidInputError(
-      `Cannot search messages from ${JSON.stringify(name)}: the history has nobody of that name; ` +
-        "use a nickname, an id or its first group, or me",
-    );
+/** Looks into the index and at no message. */
+function findKeys(database: Database, expression: string, end: number): number[] {
+  try {
+    return database.all<{ key: number }>(
+      `SELECT s.rowid AS key FROM search s WHERE s.search MATCH ? AND s.rowid < CAST(? AS INTEGER)
+       ORDER BY s.rowid DESC LIMIT ${PAGE}`,
+      expression,
+      end,
+    ).map(({ key }) => key);
+  } catch (cause) {
+    if (!isDamage(cause)) throw cause;
+    throw new DamagedIndexError("Cannot search: the index is damaged", { cause });
   }
-  return found;
+}
+
+/** A message with its neighbours; nothing where it is not (any more) wanted, or damaged. */
+function readHit(database: Database, key: number, before?: number): SearchHit | undefined {
+  return unlessDamaged(() => {
+    const row = database.get(
+      `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES}
+       WHERE m.key = ? AND m.kept = 1 AND m.stored_at < ?`,
+      key,
+      before ?? Number.MAX_SAFE_INTEGER,
+    );
+    if (row === undefined) return undefined;
+    const message = messageOf(row);
+    return { message, ...unlessDamaged(() => readNeighbours(database, message)) };
+  });
+}
+
+function unlessDamaged<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return undefined;
+  }
+}
+
+/** What stands in the index for those who shall have written it. */
+function authorsOf(
+  contacts: ContactTable,
+  keys: readonly number[] | undefined,
+  name: string | undefined,
+): string[] | undefined {
+  const isMe = name?.toLowerCase() === "me";
+  if (keys === undefined && name === undefined) return undefined;
+  const found = (keys ?? contacts.named(name!).map(({ key }) => key)).map((key) => `f${key}`);
+  if (isMe) found.push("me");
+  if (found.length > 0) return found;
+  throw new InvalidInputError(
+    `Cannot search messages from ${JSON.stringify(name ?? "")}: the history has nobody of that ` +
+      "name; use a nickname, an id or its first group, or me",
+  );
 }

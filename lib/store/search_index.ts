@@ -1,7 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Database } from "./database.ts";
+import { areReadable, nextReadable } from "./damage.ts";
 import type { KeySequence } from "./keys.ts";
+import { deleteMeta, getMeta, setMeta } from "./meta.ts";
+import { fitting } from "./page.ts";
 import { isDamage } from "./store_error.ts";
 import { MAX_BATCH_ROWS, type WriteQueue } from "./write_queue.ts";
 
@@ -21,8 +24,17 @@ export interface SearchIndexParts {
 export const ALONE = MAX_BATCH_ROWS;
 /** Messages that one step takes in: some 15 ms. */
 const STEP_ROWS = 2_000;
-/** Bytes of text that one step takes in, as far as a single message does not exceed it. */
-const STEP_BYTES = 2 ** 20;
+/** The same where one of them is damaged. */
+const FEW_ROWS = 50;
+/**
+ * Bytes of text that one step takes in, as far as a single message does not exceed it: 40 ms where
+ * no word is like another.
+ */
+const STEP_BYTES = 128 * 1024;
+/** Pages of the index that one step of a merge writes: 30 ms. */
+const MERGE_PAGES = 50;
+/** Stands in `meta` while words of what was taken out may still be in the file. */
+const UNMERGED = "unmerged";
 /** How long nothing must have been written before the index catches up. */
 const QUIET_MS = 250;
 /** From so many messages on it does not wait for quiet: a search would have to. */
@@ -38,7 +50,6 @@ export class SearchIndex {
   /** A step that is queued. */
   #step: Promise<void> | undefined;
   #closed = false;
-  #paused = 0;
   /** Damaged so that not even emptying it works: then only a search tries again, and fails. */
   #isBeyondRepair = false;
 
@@ -49,7 +60,7 @@ export class SearchIndex {
   /** Sees to it that what was written is taken in some time; after each commit. */
   schedule(): void {
     if (
-      this.#closed || this.#paused > 0 || this.#isBeyondRepair || this.#step !== undefined ||
+      this.#closed || this.#isBeyondRepair || this.#step !== undefined ||
       !this.#isBehind
     ) return;
     if (this.parts.keys.last - this.#to > MAX_BEHIND) {
@@ -59,7 +70,7 @@ export class SearchIndex {
     this.#cancelTimer?.();
     this.#cancelTimer = this.parts.clock.after(QUIET_MS, () => {
       this.#cancelTimer = undefined;
-      if (this.#paused === 0) this.#background();
+      this.#background();
     });
   }
 
@@ -72,18 +83,57 @@ export class SearchIndex {
     }
   }
 
-  /** Takes messages out, before they are deleted or changed; only inside a transaction. */
-  remove(keys: readonly number[]): void {
+  /**
+   * Takes messages out, before they are deleted or changed; only inside a transaction.
+   *
+   * @param isFinal Whether at once and for good, which takes some 7 ms for each KiB of text; else it
+   *   costs as much as taking in, and the words stay in the file until {@linkcode merge}.
+   */
+  remove(messages: readonly number[], isFinal: boolean): void {
     const { database } = this.parts;
     const to = indexedTo(database);
+    const keys = messages.filter((key) => key <= to);
+    if (keys.length === 0) return;
     try {
-      for (const key of keys) {
-        if (key <= to) database.run("DELETE FROM search WHERE rowid = ?", key);
+      database.run(
+        "INSERT INTO search (search, rank) VALUES ('secure-delete', CAST(? AS INTEGER))",
+        +isFinal,
+      );
+      if (!isFinal) setMeta(database, UNMERGED, 1);
+      for (const key of keys) database.run("DELETE FROM search WHERE rowid = ?", key);
+    } catch (error) {
+      // Without its text a message cannot be taken out, and what is wrong is not the index.
+      if (!isDamage(error) || !keys.every((key) => areReadable(database, key - 1, key))) {
+        throw error;
       }
+      this.#startOver();
+    }
+  }
+
+  /** Writes the index anew in steps, without the words of what was taken out. */
+  async merge(signal?: AbortSignal): Promise<void> {
+    const { database, queue } = this.parts;
+    // SQLite takes a negative number as the beginning of a merge of everything.
+    for (let pages = -MERGE_PAGES;; pages = MERGE_PAGES) {
+      if (getMeta(database, UNMERGED) === undefined) return;
+      signal?.throwIfAborted();
+      await queue.add(() => this.#mergeStep(pages), ALONE);
+    }
+  }
+
+  #mergeStep(pages: number): void {
+    const { database } = this.parts;
+    const changes = () =>
+      database.get<{ changes: number }>("SELECT total_changes() AS changes")!.changes;
+    const before = changes();
+    try {
+      database.run("INSERT INTO search (search, rank) VALUES ('merge', CAST(? AS INTEGER))", pages);
     } catch (error) {
       if (!isDamage(error)) throw error;
       this.#startOver();
     }
+    // One change is the statement itself.
+    if (changes() - before < 2) deleteMeta(database, UNMERGED);
   }
 
   /**
@@ -95,25 +145,13 @@ export class SearchIndex {
     const { database } = this.parts;
     database.run("INSERT INTO search (search) VALUES ('delete-all')");
     setIndexedTo(database, to);
+    deleteMeta(database, UNMERGED);
     this.#to = to;
   }
 
   /** Makes a damaged index anew, as far as it has begun when this resolves. */
   async startOver(): Promise<void> {
     await this.parts.queue.add(() => this.#startOver(), ALONE);
-  }
-
-  /**
-   * Lets nothing be taken in but for a search, because much is about to be deleted.
-   *
-   * @returns Ends that.
-   */
-  pause(): () => void {
-    this.#paused++;
-    return () => {
-      this.#paused--;
-      this.schedule();
-    };
   }
 
   /** Ends what runs in the background. */
@@ -141,31 +179,83 @@ export class SearchIndex {
 
   /** Takes the next messages in. @returns The key up to which it has them. */
   #advance(): number {
-    const { database, keys } = this.parts;
+    const { database, log } = this.parts;
     const from = indexedTo(database);
-    const rows = database.all<{ key: number; size: number }>(
-      `SELECT key, octet_length(content) AS size FROM message
-       WHERE key > ? ORDER BY key LIMIT ${STEP_ROWS}`,
-      from,
-    );
-    let bytes = 0;
-    const fit = rows.findIndex(({ size }, at) => (bytes += size) > STEP_BYTES && at > 0);
-    const all = fit < 0 && rows.length < STEP_ROWS;
-    const to = all ? keys.last : rows.at(fit < 0 ? -1 : fit - 1)!.key;
-    try {
-      database.run(
-        `INSERT INTO search (rowid, content, author)
-         SELECT key, content, author FROM searchable WHERE key > ? AND key <= ?`,
-        from,
-        to,
-      );
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      this.#startOver();
-      return 0;
+    // Where a message is damaged, ever fewer at once, to lose no others.
+    for (const rows of [STEP_ROWS, FEW_ROWS, 1]) {
+      try {
+        const to = this.#endOfStep(from, rows);
+        this.#takeIn(from, to);
+        return to;
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        // Where all messages can be read it must be the index.
+        if (areReadable(database, from, this.#endAsFarAsKnown(from, rows))) {
+          this.#startOver();
+          return 0;
+        }
+      }
     }
+    const to = this.#endOfDamage(from + 1);
+    log.warn(`The messages ${from + 1} to ${to} are damaged and cannot be found by a search`);
     setIndexedTo(database, to);
     return to;
+  }
+
+  #takeIn(from: number, to: number): void {
+    const { database } = this.parts;
+    database.run(
+      `INSERT INTO search (rowid, content, author)
+       SELECT key, content, author FROM searchable WHERE key > ? AND key <= ?`,
+      from,
+      to,
+    );
+    setIndexedTo(database, to);
+  }
+
+  /** Up to where a step goes that takes in no more than so many rows. Reads only messages. */
+  #endOfStep(from: number, limit: number): number {
+    const { database, keys } = this.parts;
+    const rows = database.all<{ key: number; size: number }>(
+      `SELECT key, octet_length(content) AS size FROM message
+       WHERE key > ? ORDER BY key LIMIT ?`,
+      from,
+      limit,
+    );
+    const fit = fitting(rows, STEP_BYTES);
+    return fit.length === rows.length && rows.length < limit ? keys.last : fit.at(-1)!.key;
+  }
+
+  /** The same, or beyond the first damage where there is some on the way. */
+  #endAsFarAsKnown(from: number, limit: number): number {
+    try {
+      return this.#endOfStep(from, limit);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      return this.parts.keys.last;
+    }
+  }
+
+  /** The last key of damaged messages that begin at a key. */
+  #endOfDamage(from: number): number {
+    const { database, keys } = this.parts;
+    const read = (key: number) =>
+      database.get<{ key: number }>(
+        "SELECT key, octet_length(content) FROM message WHERE key >= ? ORDER BY key LIMIT 1",
+        key,
+      );
+    const canRead = (key: number) => {
+      try {
+        read(key);
+        return true;
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        return false;
+      }
+    };
+    // Of a long text the end may be damaged although the row is not.
+    const end = canRead(from) ? read(from)?.key ?? from : nextReadable(canRead, from) - 1;
+    return Math.min(end, Math.max(from, keys.last));
   }
 
   /** The index is made from the messages: a damaged one is made anew. */
@@ -177,13 +267,9 @@ export class SearchIndex {
 
 /** The key up to which messages are in the index, as the current transaction has it. */
 function indexedTo(database: Database): number {
-  return database.get<{ value: number }>("SELECT value FROM meta WHERE name = 'indexed_to'")
-    ?.value ?? 0;
+  return getMeta(database, "indexed_to") ?? 0;
 }
 
 function setIndexedTo(database: Database, key: number): void {
-  database.run(
-    "INSERT INTO meta (name, value) VALUES ('indexed_to', ?1) ON CONFLICT DO UPDATE SET value = ?1",
-    key,
-  );
+  setMeta(database, "indexed_to", key);
 }

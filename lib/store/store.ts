@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { Ages } from "./ages.ts";
 import { type Contact, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import { type HistoryRequest, readHistory } from "./history.ts";
@@ -10,10 +11,10 @@ import { openDatabase } from "./open.ts";
 import { Outbox } from "./outbox.ts";
 import { Retention } from "./retention.ts";
 import type { Migration } from "./schema.ts";
-import { type SearchHit, searchMessages } from "./search.ts";
+import { DamagedIndexError, type SearchHit, searchMessages, type SearchOptions } from "./search.ts";
 import { SearchIndex } from "./search_index.ts";
 import type { SearchQuery } from "./search_query.ts";
-import { isDamage } from "./store_error.ts";
+import { WalCleaner } from "./wal.ts";
 import { type StoreState, WriteQueue } from "./write_queue.ts";
 
 /** For {@linkcode Store.open}. */
@@ -46,6 +47,7 @@ export class Store implements AsyncDisposable {
   readonly #keys: KeySequence;
   readonly #index: SearchIndex;
   readonly #retention: Retention;
+  readonly #wal: WalCleaner;
   readonly #closing = new AbortController();
 
   private constructor(database: Database, options: StoreOptions) {
@@ -63,6 +65,7 @@ export class Store implements AsyncDisposable {
         this.#keys.forget();
       },
     });
+    this.#wal = new WalCleaner({ database, clock });
     const parts = {
       database,
       queue: this.#queue,
@@ -71,6 +74,8 @@ export class Store implements AsyncDisposable {
       clock,
       log,
       keepHistory,
+      wal: this.#wal,
+      ages: new Ages({ keys: this.#keys, clock }),
     };
     this.#index = new SearchIndex(parts);
     this.#retention = new Retention({ ...parts, index: this.#index });
@@ -120,7 +125,7 @@ export class Store implements AsyncDisposable {
     );
   }
 
-  /** The last messages, the newest last. */
+  /** The last messages, the newest last; at most {@linkcode MAX_PAGE_BYTES} of text, or one. */
   history(request: HistoryRequest): StoredMessage[] {
     return readHistory(this.#database, request);
   }
@@ -129,29 +134,25 @@ export class Store implements AsyncDisposable {
    * Finds messages, the newest first, with what was said right before and after.
    *
    * @param query As {@linkcode parseSearch} reads it.
-   * @param limit Of hits, 1 to 200.
-   * @param olderThan Only messages with a smaller key, to go on where a search ended.
+   * @param options Among others whose messages, where the caller knows better than the query.
    * @throws {InvalidInputError} Nobody has the name that it asks for.
    * @throws {StoreError} The disk failed, and something has not got into the index.
    */
   async search(
     query: SearchQuery,
-    { limit = 20, olderThan, signal }: {
-      limit?: number;
-      olderThan?: number;
-      signal?: AbortSignal;
-    } = {},
+    options: SearchOptions & { signal?: AbortSignal } = {},
   ): Promise<SearchHit[]> {
     const parts = { database: this.#database, contacts: this.#contacts, keys: this.#keys };
+    const { signal } = options;
     await this.#index.catchUp(signal);
     try {
-      return searchMessages(parts, query, { limit, olderThan });
+      return searchMessages(parts, query, options);
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!(error instanceof DamagedIndexError)) throw error;
     }
     await this.#index.startOver();
     await this.#index.catchUp(signal);
-    return searchMessages(parts, query, { limit, olderThan });
+    return searchMessages(parts, query, options);
   }
 
   /** Whom a nickname, an id or the start of one may mean; at most 16. */
@@ -178,6 +179,7 @@ export class Store implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error("the history is closed"));
     this.#index.close();
+    this.#wal.close();
     this.#queue.close();
     this.#database.close();
     return Promise.resolve();

@@ -20,11 +20,12 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOU
 CREATE TABLE contact (
   key INTEGER PRIMARY KEY,
   id TEXT,
-  nickname TEXT NOT NULL
+  nickname TEXT NOT NULL,
+  latest TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX contact_id ON contact (id) WHERE id IS NOT NULL;
 CREATE UNIQUE INDEX contact_plain ON contact (nickname) WHERE id IS NULL;
-CREATE INDEX contact_nickname ON contact (nickname);
+CREATE INDEX contact_latest ON contact (latest);
 
 CREATE TABLE message (
   key INTEGER PRIMARY KEY,
@@ -37,6 +38,7 @@ CREATE TABLE message (
   timestamp INTEGER NOT NULL,
   stored_at INTEGER NOT NULL,
   reason TEXT,
+  nickname TEXT,
   content ANY NOT NULL
 ) STRICT;
 CREATE INDEX message_contact ON message (contact, key);
@@ -52,6 +54,12 @@ CREATE TABLE received (
 
 CREATE TABLE hour (
   hour INTEGER PRIMARY KEY,
+  first_key INTEGER NOT NULL,
+  last_key INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE clearing (
+  contact INTEGER PRIMARY KEY,
   last_key INTEGER NOT NULL
 ) STRICT;
 
@@ -63,10 +71,10 @@ CREATE VIRTUAL TABLE search USING fts5(
   content = 'searchable', content_rowid = 'key', columnsize = 0,
   tokenize = 'unicode61 remove_diacritics 2'
 );
-INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+INSERT INTO search (search, rank) VALUES ('usermerge', 2);
 PRAGMA application_id = 1348563564;
 PRAGMA user_version = 1;
-INSERT INTO contact (key, id, nickname) VALUES (1, NULL, 'bob');
+INSERT INTO contact (key, id, nickname, latest) VALUES (1, NULL, 'bob', 'bob');
 INSERT INTO message
   (key, contact, state, kept, encrypted, trust, id, timestamp, stored_at, reason, content)
 VALUES
@@ -75,6 +83,6 @@ VALUES
   (2, 1, 1, 1, 1, 4, x'018bcfe568007aaa8000000000000002', 1700000001, 1700000001123, NULL,
     'still pending');
 INSERT INTO received (contact, id) VALUES (1, x'018bcfe568007aaa8000000000000001');
-INSERT INTO hour (hour, last_key) VALUES (472222, 2);
+INSERT INTO hour (hour, first_key, last_key) VALUES (472222, 1, 2);
 COMMIT;
 `;
