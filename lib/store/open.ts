@@ -89,12 +89,25 @@ function configure(database: Database): void {
  * @returns Whether it is empty.
  */
 async function prepareFile(path: string): Promise<boolean> {
+  await requireFile(path);
   using file = await openOrMake(path);
   const { size, mode } = await file.stat();
   if (Deno.build.os !== "windows" && mode !== null && (mode & 0o077) !== 0) {
     await Deno.chmod(path, 0o600);
   }
   return size === 0;
+}
+
+/** To open a pipe would be to wait for somebody at its other end. */
+async function requireFile(path: string): Promise<void> {
+  let isFile: boolean;
+  try {
+    ({ isFile } = await Deno.stat(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return;
+    throw error;
+  }
+  if (!isFile) throw storeProblem("foreign", "open the history", path, "it is no file");
 }
 
 async function openOrMake(path: string): Promise<Deno.FsFile> {

@@ -15,6 +15,7 @@ import { DamagedIndexError, type SearchHit, searchMessages, type SearchOptions }
 import { SearchIndex } from "./search_index.ts";
 import type { SearchQuery } from "./search_query.ts";
 import { WalCleaner } from "./wal.ts";
+import { StoreError } from "./store_error.ts";
 import { type StoreState, WriteQueue } from "./write_queue.ts";
 
 /** For {@linkcode Store.open}. */
@@ -144,7 +145,14 @@ export class Store implements AsyncDisposable {
   ): Promise<SearchHit[]> {
     const parts = { database: this.#database, contacts: this.#contacts, keys: this.#keys };
     const { signal } = options;
-    await this.#index.catchUp(signal);
+    try {
+      await this.#index.catchUp(signal);
+    } catch (error) {
+      // Reading needs no room: what the index has already can be found all the same.
+      const isUnwritable = error instanceof StoreError &&
+        (error.kind === "full" || error.kind === "readonly");
+      if (!isUnwritable) throw error;
+    }
     try {
       return searchMessages(parts, query, options);
     } catch (error) {

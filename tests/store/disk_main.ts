@@ -6,6 +6,7 @@ import { silentLog } from "../../lib/base/log.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { checkHistory } from "../../lib/store/check.ts";
 import { exportHistory } from "../../lib/store/export.ts";
+import { parseSearch } from "../../lib/store/search_query.ts";
 import { Store } from "../../lib/store/store.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
 import { MessageIdSource } from "../../lib/wire/message_id.ts";
@@ -51,6 +52,8 @@ let stored = 0;
   } catch (error) {
     report.full = problemOf(error);
   }
+  const found = await store.search(parseSearch("message")).catch(problemOf);
+  report.searchable = Array.isArray(found) ? found.length > 0 : found;
   report.readable = store.history({ count: 1_000 }).length === Math.min(stored, 1_000);
   await Deno.remove(`${directory}/filler`);
   await receive(store, "there is room again");

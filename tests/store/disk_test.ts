@@ -31,7 +31,10 @@ Deno.test({
   ignore: problem !== undefined,
   fn: async () => {
     const main = new URL("./disk_main.ts", import.meta.url).pathname;
-    const { success, stdout, stderr } = await onSmallDisk(`deno run -A ${main}`, "3m");
+    const { success, stdout, stderr } = await onSmallDisk(
+      `${Deno.execPath()} run -A ${main}`,
+      "3m",
+    );
     assert.ok(success, new TextDecoder().decode(stderr));
     const report = JSON.parse(new TextDecoder().decode(stdout));
     assert.equal(report.full.kind, "full");
@@ -41,6 +44,7 @@ Deno.test({
     );
     assert.deepEqual(report.states, ["full", "ok"]);
     assert.equal(report.readable, true);
+    assert.equal(report.searchable, true);
     assert.equal(report.lost, 0);
     assert.equal(report.last, "there is room again");
     assert.equal(report.remounted, true);

@@ -53,6 +53,16 @@ Deno.test("store does not touch a newer file whose version is still in the WAL",
   await refused(fixture, "newer", /has version 99/);
 });
 
+Deno.test({
+  name: "store does not wait for somebody at the other end of a pipe",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using fixture = await StoreFixture.make();
+    await new Deno.Command("mkfifo", { args: [fixture.path] }).output();
+    await assert.rejects(fixture.open(), /Cannot open the history in .*: it is no file; /);
+  },
+});
+
 Deno.test("store does not touch another program's database", async () => {
   await using fixture = await StoreFixture.make();
   const database = new DatabaseSync(fixture.path);
