@@ -47,12 +47,15 @@ await Deno.writeFile(`${directory}/filler`, new Uint8Array(512 * 1024));
 let stored = 0;
 {
   await using store = await open();
+  await receive(store, "the first message");
+  await store.search(parseSearch("first"));
+  stored++;
   try {
     for (; stored < 5_000; stored++) await receive(store, `message ${stored} ${"x".repeat(2_000)}`);
   } catch (error) {
     report.full = problemOf(error);
   }
-  const found = await store.search(parseSearch("message")).catch(problemOf);
+  const found = await store.search(parseSearch("first")).catch(problemOf);
   report.searchable = Array.isArray(found) ? found.length > 0 : found;
   report.readable = store.history({ count: 1_000 }).length === Math.min(stored, 1_000);
   await Deno.remove(`${directory}/filler`);
