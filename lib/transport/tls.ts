@@ -210,10 +210,13 @@ class TlsStream implements Stream {
       this.#ended = true;
       this.#wake?.();
     });
-    socket.on("error", (error: Error) => {
+    const fail = (error: Error) => {
       this.#error ??= error;
       this.#wake?.();
-    });
+    };
+    socket.on("error", fail);
+    // The runtime answers a record that does not decrypt with an alert, and tells nobody else of it.
+    socket.on("_tlsError", fail);
     socket.on("close", () => {
       this.#error ??= new Error("Connection is closed");
       this.#wake?.();
