@@ -191,7 +191,14 @@ export class Messages implements Disposable {
    * @param query Words, "phrases", beginnings with a star, `from:nickname`, `before:2026-01-31`.
    */
   async search(query: string, limit: number, signal?: AbortSignal): Promise<SearchHit[]> {
-    return await this.#options.store.search(parseSearch(query), { limit, signal });
+    const { store } = this.#options;
+    const parsed = parseSearch(query);
+    const { from } = parsed;
+    if (from === undefined || from.toLowerCase() === "me") {
+      return await store.search(parsed, { limit, signal });
+    }
+    const keys = this.#meant(from).map(({ key }) => key);
+    return await store.search(parsed, { limit, signal, from: keys });
   }
 
   /** Messages that wait, in the order in which they were written; at most 1,000. */
@@ -238,13 +245,17 @@ export class Messages implements Disposable {
     this.#inbox[Symbol.dispose]();
   }
 
-  #contacts(target: string): Contact[] {
+  /** The contacts that a target stands for; none where there is no history with it. */
+  #meant(target: string): Contact[] {
     const { store, meant } = this.#options;
-    const named = store.contactsNamed(target);
-    const names = meant(target, named);
-    const contacts = names.flatMap(({ id, nickname }) =>
+    const names = meant(target, store.contactsNamed(target));
+    return names.flatMap(({ id, nickname }) =>
       store.contactsNamed(id ?? nickname).filter((contact) => contact.id === id)
     );
+  }
+
+  #contacts(target: string): Contact[] {
+    const contacts = this.#meant(target);
     if (contacts.length > 0) return contacts;
     throw new InvalidInputError(
       `Cannot show a history with ${JSON.stringify(target)}: there is none; ` +
@@ -257,7 +268,7 @@ export class Messages implements Disposable {
     if (parsed.ok) return parsed.value;
     const suffix = text.toLowerCase();
     const isSuffix = /^[0-9a-f-]+$/.test(suffix) && suffix.length >= MIN_SUFFIX;
-    const found = isSuffix ? this.pending().filter(({ id }) => id!.endsWith(suffix)) : [];
+    const found = isSuffix ? this.#options.store.outbox.pendingEndingWith(suffix) : [];
     if (found.length === 1) return found[0].id!;
     throw new InvalidInputError(
       `Cannot cancel ${JSON.stringify(text)}: ${found.length === 0 ? "no" : "more than one"} ` +

@@ -53,7 +53,8 @@ export async function runHistoryCommand(
     case "history": {
       const found = messages.history(command.peer, command.count);
       if (found.length === 0) return "There is no history yet";
-      return found.map((message) => messageText(node, message, style)).join("\n");
+      const labels = labelsOf(node, found);
+      return found.map((message) => messageText(node, message, style, labels)).join("\n");
     }
     case "clear_history": {
       const whose = command.peer === undefined ? "" : ` with ${nameText(command.peer)}`;
@@ -105,16 +106,37 @@ export function lastConversationText(node: HistoryNode, style: Style): string | 
   return [style.dim(`Last messages with ${nameText(nickname)}:`), ...lines].join("\n");
 }
 
-function messageText(node: HistoryNode, message: StoredMessage, style: Style): string {
-  return `${headText(node, message, style)} ${contentText(message.content)}`;
+function messageText(
+  node: HistoryNode,
+  message: StoredMessage,
+  style: Style,
+  labels: Labels = labelsOf(node, [message]),
+): string {
+  return `${headText(message, style, labels)} ${contentText(message.content)}`;
+}
+
+/** Nicknames that say too little about whose message it is, of several contacts or the user's own. */
+interface Labels {
+  readonly own: string;
+  readonly shared: ReadonlySet<string>;
+}
+
+function labelsOf({ nickname: own }: HistoryNode, messages: readonly StoredMessage[]): Labels {
+  const keys = new Map<string, number>();
+  const shared = new Set([own]);
+  for (const { contact: { key, nickname } } of messages) {
+    if ((keys.get(nickname) ?? key) !== key) shared.add(nickname);
+    keys.set(nickname, key);
+  }
+  return { own, shared };
 }
 
 /** When a message was kept, by this machine's clock, and who it is from and for. */
-function headText({ nickname: own }: HistoryNode, message: StoredMessage, style: Style): string {
+function headText(message: StoredMessage, style: Style, { own, shared }: Labels): string {
   const { contact: { id, nickname }, state, encrypted, trust, reason } = message;
   const time = style.dim(`[${timeOf(message)}]`);
   const isNamesake = nickname === own;
-  const label = isNamesake && id !== undefined ? `${nickname}~${shortId(id)}` : nickname;
+  const label = shared.has(nickname) && id !== undefined ? `${nickname}~${shortId(id)}` : nickname;
   const name = style.name(nameText(label));
   const notYou = isNamesake ? style.warning(" [not you]") : "";
   if (state === undefined) {
@@ -134,14 +156,20 @@ function searchText(
   style: Style,
 ): string {
   if (hits.length === 0) return "Nothing was found";
+  const labels = labelsOf(
+    node,
+    hits.flatMap((hit): StoredMessage[] => Object.values(hit)),
+  );
   const context = (message: StoredMessage | undefined) =>
     message === undefined ? [] : [style.dim(
-      `  ${headText(node, message, plainStyle)} ${printable(shortened(message.content, CONTEXT))}`,
+      `  ${headText(message, plainStyle, labels)} ${
+        printable(shortened(message.content, CONTEXT))
+      }`,
     )];
   const blocks = hits.map(({ message, before, after }) =>
     [
       ...context(before),
-      `${headText(node, message, style)} ${printable(snippet(message.content, query))}`,
+      `${headText(message, style, labels)} ${printable(snippet(message.content, query))}`,
       ...context(after),
     ].join("\n")
   );
