@@ -10,18 +10,23 @@ export interface ConversationsOptions {
 }
 
 /**
- * The stored contacts whose messages a target stands for.
+ * The stored contacts whose messages a target stands for; none where there is no history with it.
  *
  * @param target A nickname, a label or an id.
- * @throws {InvalidInputError} There are none.
  */
-export function conversationsWith(
-  { store, meant }: ConversationsOptions,
-  target: string,
-): Contact[] {
-  const contacts = meant(target, store.contactsNamed(target)).flatMap(({ id, nickname }) =>
+export function contactsMeant({ store, meant }: ConversationsOptions, target: string): Contact[] {
+  return meant(target, store.contactsNamed(target)).flatMap(({ id, nickname }) =>
     store.contactsNamed(id ?? nickname).filter((contact) => contact.id === id)
   );
+}
+
+/**
+ * The same.
+ *
+ * @throws {InvalidInputError} There are none.
+ */
+export function conversationsWith(options: ConversationsOptions, target: string): Contact[] {
+  const contacts = contactsMeant(options, target);
   if (contacts.length > 0) return contacts;
   throw new InvalidInputError(
     `Cannot show a history with ${JSON.stringify(target)}: there is none; ` +

@@ -9,7 +9,7 @@ import { parseSearch } from "../store/search_query.ts";
 import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
-import { conversationsWith } from "./conversations.ts";
+import { contactsMeant, conversationsWith } from "./conversations.ts";
 import type { DeliveryState, Outgoing } from "./delivery.ts";
 import { DiskTrouble } from "./disk_trouble.ts";
 import { Inbox } from "./inbox.ts";
@@ -242,7 +242,14 @@ export class Messages implements Disposable {
    * @param query Words, "phrases", beginnings with a star, `from:nickname`, `before:2026-01-31`.
    */
   async search(query: string, limit: number, signal?: AbortSignal): Promise<SearchHit[]> {
-    return await this.#options.store.search(parseSearch(query), { limit, signal });
+    const { store } = this.#options;
+    const parsed = parseSearch(query);
+    const { from } = parsed;
+    if (from === undefined || from.toLowerCase() === "me") {
+      return await store.search(parsed, { limit, signal });
+    }
+    const keys = contactsMeant(this.#options, from).map(({ key }) => key);
+    return await store.search(parsed, { limit, signal, from: keys });
   }
 
   /** Messages that wait, in the order in which they were written; at most 1,000. */
@@ -296,7 +303,7 @@ export class Messages implements Disposable {
     if (parsed.ok) return parsed.value;
     const suffix = text.toLowerCase();
     const isSuffix = /^[0-9a-f-]+$/.test(suffix) && suffix.length >= MIN_SUFFIX;
-    const found = isSuffix ? this.pending().filter(({ id }) => id!.endsWith(suffix)) : [];
+    const found = isSuffix ? this.#options.store.outbox.pendingEndingWith(suffix) : [];
     if (found.length === 1) return found[0].id!;
     throw new InvalidInputError(
       `Cannot cancel ${JSON.stringify(text)}: ${found.length === 0 ? "no" : "more than one"} ` +

@@ -26,14 +26,21 @@ export function nextReadable(canRead: (key: number) => boolean, from: number): n
   return good;
 }
 
-/** Whether the text of all messages in a range of keys can be read; nothing of the index is. */
+/** Whether the texts of all messages of a range of keys can be read, and where it ends. */
 export function areReadable(database: Database, after: number, to: number): boolean {
+  const sql = "SELECT sum(length(content)) AS length FROM message WHERE key >= ? AND key <= ?";
+  return canDo(() => database.get(sql, after + 1, to));
+}
+
+/** Whether the text of a message can be read, whatever comes after it. */
+export function isReadable(database: Database, key: number): boolean {
+  return canDo(() => database.get("SELECT length(content) FROM message WHERE key = ?", key));
+}
+
+/** Whether something meets no damage. */
+export function canDo(read: () => unknown): boolean {
   try {
-    database.get(
-      "SELECT sum(length(content)) AS length FROM message WHERE key > ? AND key <= ?",
-      after,
-      to,
-    );
+    read();
     return true;
   } catch (error) {
     if (!isDamage(error)) throw error;

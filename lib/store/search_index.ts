@@ -1,11 +1,11 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Database } from "./database.ts";
-import { areReadable, nextReadable } from "./damage.ts";
+import { areReadable, canDo, isReadable, nextReadable } from "./damage.ts";
 import type { KeySequence } from "./keys.ts";
 import { deleteMeta, getMeta, setMeta } from "./meta.ts";
 import { fitting } from "./page.ts";
-import { isDamage } from "./store_error.ts";
+import { isDamage, isIndexDamage } from "./store_error.ts";
 import { MAX_BATCH_ROWS, type WriteQueue } from "./write_queue.ts";
 
 /** What the index needs of the store. */
@@ -50,6 +50,8 @@ export class SearchIndex {
   /** A step that is queued. */
   #step: Promise<void> | undefined;
   #closed = false;
+  /** Up to this key messages are taken in one by one. */
+  #carefulTo = 0;
   /** Damaged so that not even emptying it works: then only a search tries again, and fails. */
   #isBeyondRepair = false;
 
@@ -103,7 +105,7 @@ export class SearchIndex {
       for (const key of keys) database.run("DELETE FROM search WHERE rowid = ?", key);
     } catch (error) {
       // Without its text a message cannot be taken out, and what is wrong is not the index.
-      if (!isDamage(error) || !keys.every((key) => areReadable(database, key - 1, key))) {
+      if (!isIndexDamage(error) || !keys.every((key) => isReadable(database, key))) {
         throw error;
       }
       this.#startOver();
@@ -172,45 +174,78 @@ export class SearchIndex {
   }
 
   #oneStep(): Promise<void> {
-    return this.#step ??= this.parts.queue.add(() => this.#advance(), ALONE).then((to) => {
-      this.#to = to;
-    }).finally(() => this.#step = undefined);
+    return this.#step ??= this.#advance().finally(() => this.#step = undefined);
   }
 
-  /** Takes the next messages in. @returns The key up to which it has them. */
-  #advance(): number {
-    const { database, log } = this.parts;
-    const from = indexedTo(database);
-    // Where a message is damaged, ever fewer at once, to lose no others.
-    for (const rows of [STEP_ROWS, FEW_ROWS, 1]) {
+  /**
+   * Takes the next messages in, or goes on behind damaged ones.
+   *
+   * What may be damaged is read outside of transactions: once one has met damage, SQLite lets it
+   * change nothing more.
+   */
+  async #advance(): Promise<void> {
+    const { database, queue } = this.parts;
+    const from = this.#to;
+    const to = this.#plan(from);
+    if (to === undefined) return await this.#skip(from);
+    const isAlone = this.#isCareful;
+    try {
+      this.#to = await queue.add(() => this.#takeIn(from, to, isAlone), ALONE);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const isWhole = isAlone ? isReadable(database, to) : areReadable(database, from, to);
+      if (isWhole) return await this.startOver();
+      if (isAlone) return await this.#skip(from);
+      this.#carefulTo = to;
+    }
+  }
+
+  /** The key up to which the next step goes; nothing where what comes next is damaged. */
+  #plan(from: number): number | undefined {
+    for (const rows of this.#isCareful ? [1] : [STEP_ROWS, FEW_ROWS, 1]) {
       try {
-        const to = this.#endOfStep(from, rows);
-        this.#takeIn(from, to);
-        return to;
+        return this.#endOfStep(from, rows);
       } catch (error) {
         if (!isDamage(error)) throw error;
-        // Where all messages can be read it must be the index.
-        if (areReadable(database, from, this.#endAsFarAsKnown(from, rows))) {
-          this.#startOver();
-          return 0;
-        }
       }
     }
-    const to = this.#endOfDamage(from + 1);
-    log.warn(`The messages ${from + 1} to ${to} are damaged and cannot be found by a search`);
+  }
+
+  /** Whether messages are taken in one by one, because the text of one is damaged. */
+  get #isCareful(): boolean {
+    return this.#to < this.#carefulTo;
+  }
+
+  /** @returns The key up to which the index has messages now. */
+  #takeIn(from: number, to: number, isAlone: boolean): number {
+    const { database } = this.parts;
+    const now = indexedTo(database);
+    if (now !== from) return now; // emptied meanwhile
+    const insert =
+      "INSERT INTO search (rowid, content, author) SELECT key, content, author FROM searchable";
+    try {
+      // The end of a range is only found where the next row can be read.
+      if (isAlone) database.run(`${insert} WHERE key = ?`, to);
+      else database.run(`${insert} WHERE key >= ? AND key <= ?`, from + 1, to);
+    } catch (error) {
+      if (!isIndexDamage(error)) throw error;
+      this.#startOver();
+      return 0;
+    }
     setIndexedTo(database, to);
     return to;
   }
 
-  #takeIn(from: number, to: number): void {
-    const { database } = this.parts;
-    database.run(
-      `INSERT INTO search (rowid, content, author)
-       SELECT key, content, author FROM searchable WHERE key > ? AND key <= ?`,
-      from,
-      to,
-    );
-    setIndexedTo(database, to);
+  async #skip(from: number): Promise<void> {
+    const { database, log, queue } = this.parts;
+    const to = this.#endOfDamage(from + 1);
+    log.warn(`Messages ${from + 1} to ${to} are damaged: a search finds none of them`);
+    this.#to = await queue.add(() => {
+      const now = indexedTo(database);
+      if (now !== from) return now;
+      setIndexedTo(database, to);
+      return to;
+    }, ALONE);
   }
 
   /** Up to where a step goes that takes in no more than so many rows. Reads only messages. */
@@ -218,22 +253,12 @@ export class SearchIndex {
     const { database, keys } = this.parts;
     const rows = database.all<{ key: number; size: number }>(
       `SELECT key, octet_length(content) AS size FROM message
-       WHERE key > ? ORDER BY key LIMIT ?`,
-      from,
+       WHERE key >= ? ORDER BY key LIMIT ?`,
+      from + 1, // `key > from` would look at the page of that key
       limit,
     );
     const fit = fitting(rows, STEP_BYTES);
     return fit.length === rows.length && rows.length < limit ? keys.last : fit.at(-1)!.key;
-  }
-
-  /** The same, or beyond the first damage where there is some on the way. */
-  #endAsFarAsKnown(from: number, limit: number): number {
-    try {
-      return this.#endOfStep(from, limit);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      return this.parts.keys.last;
-    }
   }
 
   /** The last key of damaged messages that begin at a key. */
@@ -244,15 +269,7 @@ export class SearchIndex {
         "SELECT key, octet_length(content) FROM message WHERE key >= ? ORDER BY key LIMIT 1",
         key,
       );
-    const canRead = (key: number) => {
-      try {
-        read(key);
-        return true;
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-        return false;
-      }
-    };
+    const canRead = (key: number) => canDo(() => read(key));
     // Of a long text the end may be damaged although the row is not.
     const end = canRead(from) ? read(from)?.key ?? from : nextReadable(canRead, from) - 1;
     return Math.min(end, Math.max(from, keys.last));

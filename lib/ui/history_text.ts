@@ -103,31 +103,50 @@ export function lastConversationText(node: HistoryNode, style: Style): string | 
   const last = messages.history(id ?? nickname, LAST_MESSAGES)
     .filter(({ contact }) => contact.key === key);
   if (last.length === 0) return undefined;
-  const lines = last.map((message) => style.dim(messageText(node, message, plainStyle)));
+  const labels = labelsOf(node, last);
+  const lines = last.map((message) => style.dim(messageText(message, plainStyle, labels)));
   return [style.dim(`Last messages with ${nameText(nickname)}:`), ...lines].join("\n");
 }
 
 /** Messages that are kept, each below the other. */
 export function historyText(own: Own, messages: readonly StoredMessage[], style: Style): string {
   if (messages.length === 0) return "There is no history yet";
-  return messages.map((message) => messageText(own, message, style)).join("\n");
+  const labels = labelsOf(own, messages);
+  return messages.map((message) => messageText(message, style, labels)).join("\n");
 }
 
 /** A message that is kept, with all its lines, however many they are. */
 export function wholeMessageText(own: Own, message: StoredMessage, style: Style): string {
-  return `${headText(own, message, style)} ${wholeContentText(message.content)}`;
+  const labels = labelsOf(own, [message]);
+  return `${headText(message, style, labels)} ${wholeContentText(message.content)}`;
 }
 
-function messageText(own: Own, message: StoredMessage, style: Style): string {
-  return `${headText(own, message, style)} ${contentText(message.content)}`;
+function messageText(message: StoredMessage, style: Style, labels: Labels): string {
+  return `${headText(message, style, labels)} ${contentText(message.content)}`;
+}
+
+/** Nicknames that say too little about whose message it is, of several contacts or the user's own. */
+interface Labels {
+  readonly own: string;
+  readonly shared: ReadonlySet<string>;
+}
+
+function labelsOf({ nickname: own }: Own, messages: readonly StoredMessage[]): Labels {
+  const ids = new Map<string, string>();
+  const shared = new Set([own]);
+  for (const { contact: { id = "", nickname } } of messages) {
+    if ((ids.get(nickname) ?? id) !== id) shared.add(nickname);
+    ids.set(nickname, id);
+  }
+  return { own, shared };
 }
 
 /** When a message was kept, by this machine's clock, and who it is from and for. */
-function headText({ nickname: own }: Own, message: StoredMessage, style: Style): string {
+function headText(message: StoredMessage, style: Style, { own, shared }: Labels): string {
   const { contact: { id, nickname }, state, encrypted, trust, reason } = message;
   const time = style.dim(`[${timeOf(message)}]`);
   const isNamesake = nickname === own;
-  const isTagged = (isNamesake || isMisleading(nickname)) && id !== undefined;
+  const isTagged = (shared.has(nickname) || isMisleading(nickname)) && id !== undefined;
   const label = isTagged ? `${nickname}~${shortId(id)}` : nickname;
   const name = style.name(nameText(label));
   const notYou = isNamesake ? style.warning(" [not you]") : "";
@@ -149,14 +168,20 @@ export function searchText(
   style: Style,
 ): string {
   if (hits.length === 0) return "Nothing was found";
+  const labels = labelsOf(
+    own,
+    hits.flatMap((hit): StoredMessage[] => Object.values(hit)),
+  );
   const context = (message: StoredMessage | undefined) =>
     message === undefined ? [] : [style.dim(
-      `  ${headText(own, message, plainStyle)} ${printable(shortened(message.content, CONTEXT))}`,
+      `  ${headText(message, plainStyle, labels)} ${
+        printable(shortened(message.content, CONTEXT))
+      }`,
     )];
   const blocks = hits.map(({ message, before, after }) =>
     [
       ...context(before),
-      `${headText(own, message, style)} ${printable(snippet(message.content, query))}`,
+      `${headText(message, style, labels)} ${printable(snippet(message.content, query))}`,
       ...context(after),
     ].join("\n")
   );

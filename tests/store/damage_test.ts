@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { checkHistory } from "../../lib/store/check.ts";
 import { exportHistory } from "../../lib/store/export.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
+import type { Store } from "../../lib/store/store.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
 import { StoreFixture } from "./fixtures.ts";
 
@@ -132,4 +133,38 @@ Deno.test("check and export need a history", async () => {
   await assert.rejects(checkHistory(fixture.path), StoreError);
   await Deno.writeTextFile(fixture.path, "no database ".repeat(100));
   await assert.rejects(exported(fixture.path), { name: "StoreError", kind: "damaged" });
+});
+
+Deno.test("search leaves out damaged messages, and the index goes on behind them", async () => {
+  await using fixture = await StoreFixture.make();
+  await filled(fixture, 1_000);
+  damage(fixture.path, "message", (pages) => [pages[3]]);
+  const find = async (store: Store, text: string) =>
+    (await store.search(parseSearch(text), { limit: 200 })).map(({ message }) => message.content);
+  const { keys } = await exported(fixture.path);
+  const lost = Array.from({ length: 1_000 }, (_, at) => at + 1).filter((key) =>
+    !keys.includes(key)
+  );
+  assert.ok(lost.length > 0 && lost.length < 50);
+  const whole = Array.from({ length: 200 }, (_, at) => 999 - at);
+  {
+    await using store = await fixture.open();
+    assert.deepEqual((await find(store, "message")).map((text) => parseInt(text.slice(8))), whole);
+    assert.deepEqual(await find(store, `"message ${lost[5] - 1}"`), []);
+    assert.equal((await find(store, `"message ${lost[0] - 2}"`)).length, 1);
+    await store.inbox.receive(fixture.incoming("needle"));
+    assert.equal((await find(store, "needle")).length, 1);
+  }
+  // An index that has to be made anew stops at nothing.
+  const database = new DatabaseSync(fixture.path);
+  database.exec(
+    "INSERT INTO search (search) VALUES ('delete-all'); DELETE FROM meta WHERE name = 'indexed_to'",
+  );
+  database.close();
+  await using store = await fixture.open();
+  assert.deepEqual(await find(store, `"message ${lost[5] - 1}"`), []);
+  for (const key of [lost[0] - 1, lost.at(-1)! + 1, 1_000]) {
+    assert.equal((await find(store, `"message ${key - 1}"`)).length, 1, `${key}`);
+  }
+  assert.equal((await find(store, "needle")).length, 1);
 });

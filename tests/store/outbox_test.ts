@@ -181,3 +181,20 @@ Deno.test("inbox takes each id of a sender once, whatever else happens", async (
     { numRuns: 25 },
   );
 });
+
+Deno.test("outbox finds a message that is pending by the end of its id among many", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const messages = Array.from({ length: 1_500 }, (_, at) => fixture.outgoing(`${at}`));
+  await Promise.all(messages.map((message) => store.outbox.enqueue(message)));
+  const { id } = messages[1_499];
+  const find = (suffix: string) => contents(store.outbox.pendingEndingWith(suffix));
+  assert.deepEqual(find(id.slice(-10)), ["1499"]);
+  assert.deepEqual(find(id.slice(-20).toUpperCase()), ["1499"]);
+  assert.deepEqual(find(id), ["1499"]);
+  assert.equal(find(id.slice(-1)).length, 2);
+  assert.deepEqual(find(""), []);
+  assert.deepEqual(find("%"), []);
+  await store.outbox.cancel(id);
+  assert.deepEqual(find(id.slice(-10)), []);
+});

@@ -29,6 +29,7 @@ Deno.test("store asks for nothing that makes SQLite look at all messages", async
     outbox.pendingCount();
     outbox.pendingCount(bob);
     outbox.list("pending");
+    outbox.pendingEndingWith("abcd");
     outbox.list("failed");
     outbox.find(first.id);
     store.history({ count: 10 });

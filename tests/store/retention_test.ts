@@ -145,3 +145,72 @@ Deno.test("pruning makes the file as small as it shall be", async () => {
   const hits = await store.search(parseSearch("word99"), { limit: 200 });
   assert.equal(hits.length, Math.ceil((4_000 - count) / 100));
 });
+
+for (
+  const [how, options] of [
+    ["cleared", {}],
+    ["sent without a history", { keepHistory: false }],
+  ] as const
+) {
+  Deno.test(`what was pending leaves the files when it is delivered, having been ${how}`, async () => {
+    await using fixture = await StoreFixture.make();
+    await using store = await fixture.open(options);
+    const messages = [1, 2, 3, 4, 5].map((number) => fixture.outgoing(`Xylophone ${number}`));
+    for (const message of messages) await store.outbox.enqueue(message);
+    await store.search(parseSearch("xylophone"));
+    await store.clear();
+    await store.outbox.delivered(bob, messages.map(({ id }) => id));
+    await fixture.clock.advance(1_000);
+    assert.equal(await traces(fixture, "xylophone"), 0);
+    const last = fixture.outgoing("Zugzwang");
+    await store.outbox.enqueue(last);
+    await store.clear();
+    await store.outbox.failed(last.id, "no");
+    await fixture.clock.advance(1_000);
+    assert.equal(await traces(fixture, "zugzwang"), 0);
+  });
+}
+
+Deno.test("pruning by age leaves no byte of what was deleted", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  await store.inbox.receive(fixture.incoming("Xylophone"));
+  await store.search(parseSearch("xylophone"));
+  assert.equal(await store.prune({ before: fixture.clock.now() + 1 }), 1);
+  assert.equal(await traces(fixture, "xylophone"), 0);
+});
+
+Deno.test("clearing a conversation is ended at the next start where a crash ended it", async () => {
+  await using fixture = await StoreFixture.make();
+  {
+    const store = await fixture.open();
+    const writes = Array.from({ length: 2_500 }, (_, at) => fixture.incoming(`word ${at}`));
+    await Promise.all(writes.map((message) => store.inbox.receive(message)));
+    await store.inbox.receive(fixture.incoming("of carol", { contact: carol }));
+    await store.search(parseSearch("word"));
+    const first = store.clear(bob);
+    await store.probe();
+    await store[Symbol.asyncDispose]();
+    await assert.rejects(first);
+  }
+  await using store = await fixture.open();
+  for (let tries = 0; store.history({ count: 2 }).length > 1 && tries < 1_000; tries++) {
+    await store.probe();
+  }
+  assert.deepEqual(contents(store.history({ count: 5 })), ["of carol"]);
+  assert.deepEqual(await store.search(parseSearch("word")), []);
+});
+
+Deno.test("pruning to a size counts nothing that cannot be deleted", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  for (let at = 0; at < 30_000; at += 1_000) {
+    const batch = Array.from({ length: 1_000 }, () => fixture.incoming("x", { contact: carol }));
+    await Promise.all(batch.map((message) => store.inbox.receive(message)));
+  }
+  await store.clear(carol);
+  await store.inbox.receive(fixture.incoming("dear memory"));
+  assert.ok((await Deno.stat(fixture.path)).size > 500_000);
+  assert.equal(await store.prune({ maxBytes: 200_000 }), 0);
+  assert.deepEqual(contents(store.history({ count: 5 })), ["dear memory"]);
+});

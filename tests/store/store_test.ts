@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { InvalidInputError } from "../../lib/errors.ts";
+import { exportHistory } from "../../lib/store/export.ts";
+import type { StoredMessage } from "../../lib/store/message.ts";
 import { APPLICATION_ID } from "../../lib/store/schema.ts";
+import { parseSearch } from "../../lib/store/search_query.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
 import { bob, carol, contents, StoreFixture } from "./fixtures.ts";
 
@@ -219,4 +222,77 @@ Deno.test("store refuses one of many messages whose id is taken, and keeps the o
   const refused = results.flatMap(({ status }, at) => status === "rejected" ? [at] : []);
   assert.deepEqual(refused, [50]);
   assert.equal(store.outbox.pendingCount(), 100);
+});
+
+Deno.test("store shows each message under the nickname that its contact had then", async () => {
+  await using fixture = await StoreFixture.make();
+  const names = (messages: readonly StoredMessage[]) =>
+    messages.map(({ contact, content }) => `${contact.nickname} (${contact.key}): ${content}`);
+  const as = (nickname: string) => ({ contact: { ...bob, nickname } });
+  const expected = ["bob (1): 1", "alice (1): 2", "bob (1): 3", "alice (2): 4"];
+  {
+    await using store = await fixture.open();
+    await store.inbox.receive(fixture.incoming("1"));
+    await store.inbox.receive(fixture.incoming("2", as("alice")));
+    await store.outbox.enqueue(fixture.outgoing("3"));
+    const plain = { contact: { nickname: "alice" }, id: undefined };
+    await store.inbox.receive(fixture.incoming("4", plain));
+    await store.inbox.receive(fixture.incoming("5", as("mallory")));
+    assert.deepEqual(names(store.history({ count: 4, before: 5 })), expected);
+    assert.deepEqual(names(store.outbox.pending(bob)), ["bob (1): 3"]);
+    assert.deepEqual(names(store.outbox.list("pending")), ["bob (1): 3"]);
+    assert.deepEqual(store.contactsNamed("mallory").map(({ key }) => key), [1]);
+    assert.deepEqual(store.contactsNamed("alice").map(({ key }) => key), [2]);
+  }
+  await using store = await fixture.open();
+  const [hit] = await store.search(parseSearch("2"));
+  assert.deepEqual(names([hit.message, hit.before!, hit.after!]), [
+    expected[1],
+    expected[0],
+    expected[2],
+  ]);
+  const items: StoredMessage[] = [];
+  for await (const item of exportHistory(fixture.path)) {
+    if (item.kind === "message") items.push(item.message);
+  }
+  assert.deepEqual(names(items.slice(0, 4)), expected);
+  assert.equal(store.contacts()[0].nickname, "mallory");
+});
+
+Deno.test("store searches the messages of whom the caller means by a name", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  await store.inbox.receive(fixture.incoming("word 1"));
+  const contact = { ...carol, nickname: "bob" };
+  await store.inbox.receive(fixture.incoming("word 2", { contact }));
+  const find = async (query: string, from?: number[]) =>
+    contents((await store.search(parseSearch(query), { from })).map(({ message }) => message));
+  assert.deepEqual(await find("word from:bob"), ["word 2", "word 1"]);
+  assert.deepEqual(await find("word from:bob", [1]), ["word 1"]);
+  assert.deepEqual(await find("word", [2]), ["word 2"]);
+  await assert.rejects(find("word from:bob", []), /nobody of that name/);
+});
+
+Deno.test("store reads no more than four MiB of text at once", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const text = (at: number) => `${at} word ${"x".repeat(1_000_000)}`;
+  for (let at = 0; at < 10; at++) {
+    const id = fixture.ids.next();
+    await store.outbox.enqueue(
+      fixture.outgoing(text(at), at % 2 === 0 ? { id } : { contact: carol }),
+    );
+  }
+  const numbers = (messages: readonly StoredMessage[]) =>
+    messages.map(({ content }) => parseInt(content));
+  assert.deepEqual(numbers(store.history({ count: 10 })), [6, 7, 8, 9]);
+  assert.deepEqual(numbers(store.history({ count: 10, before: 3 })), [0, 1]);
+  assert.deepEqual(numbers(store.history({ count: 10, contacts: [1, 2] })), [6, 7, 8, 9]);
+  assert.deepEqual(numbers(store.history({ count: 10, contacts: [1] })), [2, 4, 6, 8]);
+  assert.deepEqual(numbers(store.outbox.list("pending")), [0, 1, 2, 3]);
+  const hits = await store.search(parseSearch("word"));
+  assert.deepEqual(numbers(hits.map(({ message }) => message)), [9, 8]);
+  const large = "y".repeat(5_000_000);
+  await store.inbox.receive(fixture.incoming(large));
+  assert.deepEqual(contents(store.history({ count: 10 })), [large]);
 });
