@@ -170,7 +170,7 @@ export function searchText(
   if (hits.length === 0) return "Nothing was found";
   const labels = labelsOf(
     own,
-    hits.flatMap((hit): StoredMessage[] => Object.values(hit)),
+    hits.flatMap(({ before, message, after }) => [before ?? [], message, after ?? []].flat()),
   );
   const context = (message: StoredMessage | undefined) =>
     message === undefined ? [] : [style.dim(
