@@ -24,7 +24,7 @@ import { describeEvent } from "../../lib/ui/json_event.ts";
 import { Output } from "../../lib/ui/output.ts";
 
 /** Messages that are on their way at the same time. */
-const MAX_ON_THEIR_WAY = 8192;
+const MAX_ON_THEIR_WAY = 1024;
 
 const [nickname, directory] = Deno.args;
 await using parts = new AsyncDisposableStack();

@@ -60,32 +60,36 @@ export function messageIdTime(id: MessageId): number {
 
 /**
  * Makes ids that sort in the order in which they were made, also within a millisecond and when the
- * clock jumps back: the time then stands still in the ids, and the counter goes on. 48 random bits
- * in each id keep two sources with the same clock apart.
+ * clock jumps back: the time then stands still in the ids, and the counter goes on. 48 random bits,
+ * new ones with each millisecond, keep two sources with the same clock apart.
  */
 export class MessageIdSource {
-  #time = 0;
+  #time = -1;
   #counter = 0;
+  /** What all ids of this millisecond begin and end with. */
+  #start = "";
+  #end = "";
 
   constructor(private readonly clock: Pick<Clock, "now">, private readonly random: Random) {}
 
   /** A new id. */
   next(): MessageId {
-    const bytes = this.random.bytes(10);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const now = Math.min(Math.max(0, Math.floor(this.clock.now())), MAX_TIME);
-    if (now > this.#time) {
-      this.#time = now;
-      this.#counter = view.getUint32(0) & START_MASK;
-    } else if (++this.#counter >= 2 ** COUNTER_BITS) {
-      this.#time++;
-      this.#counter = view.getUint32(0) & START_MASK;
-    }
-    const time = this.#time.toString(16).padStart(12, "0");
+    const now = Math.min(Math.max(0, Math.floor(this.clock.now()) || 0), MAX_TIME);
+    if (now > this.#time) this.#begin(now);
+    else if (++this.#counter >= 2 ** COUNTER_BITS) this.#begin(this.#time + 1);
     const high = (0x7000 | this.#counter >>> 14).toString(16);
     const low = (0x8000 | this.#counter & 0x3fff).toString(16);
-    const tail = bytes.subarray(4).toHex();
-    return `${time.slice(0, 8)}-${time.slice(8)}-${high}-${low}-${tail}` as MessageId;
+    return `${this.#start}-${high}-${low}-${this.#end}` as MessageId;
+  }
+
+  #begin(time: number): void {
+    this.#time = time;
+    const bytes = this.random.bytes(10);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#counter = view.getUint32(0) & START_MASK;
+    const text = time.toString(16).padStart(12, "0");
+    this.#start = `${text.slice(0, 8)}-${text.slice(8)}`;
+    this.#end = bytes.subarray(4).toHex();
   }
 }
 
