@@ -58,17 +58,22 @@ export function messageIdTime(id: MessageId): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
+/** Random bytes that are drawn at once: each draw costs as much as several ids. */
+const POOL_BYTES = 600;
+
 /**
  * Makes ids that sort in the order in which they were made, also within a millisecond and when the
- * clock jumps back: the time then stands still in the ids, and the counter goes on. 48 random bits,
- * new ones with each millisecond, keep two sources with the same clock apart.
+ * clock jumps back: the time then stands still in the ids, and the counter goes on. 48 random bits
+ * in each id keep two sources with the same clock apart, and the ends of ids different.
  */
 export class MessageIdSource {
   #time = -1;
   #counter = 0;
-  /** What all ids of this millisecond begin and end with. */
+  /** What all ids of this millisecond begin with. */
   #start = "";
-  #end = "";
+  /** Random, in hexadecimal. */
+  #pool = "";
+  #taken = 0;
 
   constructor(private readonly clock: Pick<Clock, "now">, private readonly random: Random) {}
 
@@ -79,17 +84,24 @@ export class MessageIdSource {
     else if (++this.#counter >= 2 ** COUNTER_BITS) this.#begin(this.#time + 1);
     const high = (0x7000 | this.#counter >>> 14).toString(16);
     const low = (0x8000 | this.#counter & 0x3fff).toString(16);
-    return `${this.#start}-${high}-${low}-${this.#end}` as MessageId;
+    return `${this.#start}-${high}-${low}-${this.#draw(12)}` as MessageId;
   }
 
   #begin(time: number): void {
     this.#time = time;
-    const bytes = this.random.bytes(10);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#counter = view.getUint32(0) & START_MASK;
+    this.#counter = Number.parseInt(this.#draw(8), 16) & START_MASK;
     const text = time.toString(16).padStart(12, "0");
     this.#start = `${text.slice(0, 8)}-${text.slice(8)}`;
-    this.#end = bytes.subarray(4).toHex();
+  }
+
+  /** So many random hexadecimal digits. */
+  #draw(digits: number): string {
+    if (this.#taken + digits > this.#pool.length) {
+      this.#pool = this.random.bytes(POOL_BYTES).toHex();
+      this.#taken = 0;
+    }
+    this.#taken += digits;
+    return this.#pool.slice(this.#taken - digits, this.#taken);
   }
 }
 
