@@ -45,7 +45,7 @@ Deno.test("messages to who is away arrive in order when it is back, over restart
   const back = await secure.startWith("bob", ofBob);
   await passing(secure, () => back.heard.length === 3, "the messages");
   assert.deepEqual(back.heard, ["alice: one", "alice: two", "alice: three"]);
-  await until(() => fates(again).includes("three: delivered"), "the delivery");
+  await passing(secure, () => fates(again).includes("three: delivered"), "the delivery");
   assert.deepEqual(kept(again).slice(1), [
     "to bob: one (delivered)",
     "to bob: two (delivered)",
@@ -107,7 +107,7 @@ Deno.test("what is cleared is gone, and does not come again", async () => {
   assert.equal(await bob.node.messages.clear("alice"), 2);
   assert.deepEqual(kept(bob), []);
   const again = await secure.startWith("alice", ofAlice, { host: hosts.alice });
-  await until(() => fates(again).includes("secret: delivered"), "the delivery");
+  await passing(secure, () => fates(again).includes("secret: delivered"), "the delivery");
   assert.equal(bob.heard.length, 2);
 });
 

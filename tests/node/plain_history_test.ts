@@ -21,7 +21,7 @@ Deno.test("a message to a version 1 peer is sent, which is all that is known", a
   await using secure = new SecureWorld();
   const { alice, old } = await withOldPeer(secure, false);
   await alice.node.post("old", "hi");
-  await until(() => fates(alice).includes("hi: sent"), "the sending");
+  await passing(secure, () => fates(alice).includes("hi: sent"), "the sending");
   await until(() => old.heard.length === 1, "the message");
   assert.deepEqual(kept(alice), ["to old: hi (sent)"]);
   await old.node.send("alice", "hello");
@@ -47,7 +47,7 @@ Deno.test("messages wait for version 1 peers where the user says so", async () =
   await using secure = new SecureWorld();
   const { alice, old } = await withOldPeer(secure, true);
   await alice.node.post("old", "hi");
-  await until(() => fates(alice).includes("hi: sent"), "the sending");
+  await passing(secure, () => fates(alice).includes("hi: sent"), "the sending");
   await secure.end(old.node);
   await passing(secure, () => alice.node.peers().length === 0, "its leaving");
   await assert.rejects(alice.node.post("nobody", "hi"), UnknownPeerError);
@@ -55,7 +55,7 @@ Deno.test("messages wait for version 1 peers where the user says so", async () =
   const back = new Listening(await secure.world.start("old"));
   await passing(secure, () => back.heard.length === 1, "the message");
   assert.deepEqual(back.heard, ["alice: for later"]);
-  await until(() => fates(alice).includes("for later: sent"), "the sending");
+  await passing(secure, () => fates(alice).includes("for later: sent"), "the sending");
   await secure.end(back.node);
 });
 
@@ -63,7 +63,7 @@ Deno.test("a nickname that became known with an id gets no message that waited f
   await using secure = new SecureWorld();
   const { alice, old } = await withOldPeer(secure, true);
   await alice.node.post("old", "hi");
-  await until(() => fates(alice).includes("hi: sent"), "the sending");
+  await passing(secure, () => fates(alice).includes("hi: sent"), "the sending");
   await secure.end(old.node);
   await passing(secure, () => alice.node.peers().length === 0, "its leaving");
   await alice.node.post("old", "in the clear");
