@@ -123,7 +123,9 @@ export class Lane {
   add(message: Outgoing): boolean {
     if (this.#closed) return false;
     // What was stored together with others may have been read with them.
-    if (message.key <= this.#handedOver) return true;
+    if (message.key <= this.#handedOver) {
+      return this.#inFlight.has(message.key) || !this.#hasPassedOver;
+    }
     if (!this.#hasMore && this.#options.carrier.isOpen()) {
       if (this.#next.length === 0 && this.#hasRoom()) return this.#handOver(message);
       if (this.#next.length < MAX_IN_FLIGHT && this.#nextLength < MAX_IN_FLIGHT_LENGTH) {
