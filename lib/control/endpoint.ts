@@ -49,34 +49,3 @@ export function isNobody(error: unknown): boolean {
     // More connections wait already than the system keeps, or the socket is being closed.
     error instanceof Deno.errors.WouldBlock || error instanceof Deno.errors.BrokenPipe;
 }
-
-/** A connection of the runtime as a stream. */
-export class ConnectionStream implements ControlStream {
-  #isClosed = false;
-  #abandonWrite: (reason: Error) => void = () => {};
-
-  constructor(private readonly connection: Deno.Conn) {}
-
-  read(buffer: Uint8Array): Promise<number | null> {
-    return this.connection.read(buffer as Uint8Array<ArrayBuffer>);
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    // Not every runtime ends a write that is under way when the connection is closed.
-    return new Promise((resolve, reject) => {
-      this.#abandonWrite = reject;
-      this.connection.write(bytes as Uint8Array<ArrayBuffer>).then(resolve, reject);
-    });
-  }
-
-  closeWrite(): Promise<void> {
-    return this.connection.closeWrite();
-  }
-
-  close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.connection.close();
-    this.#abandonWrite(new Error("Stream is closed"));
-  }
-}

@@ -1,14 +1,9 @@
 import { type Random, randomHex } from "../base/random.ts";
+import { ConnectionStream } from "../transport/connection.ts";
 import { messageOf } from "../errors.ts";
 import { readProfileFile, writeAtomically } from "../identity/files.ts";
 import { decodeObject } from "../wire/decoded.ts";
-import {
-  ConnectionStream,
-  type ControlEndpoint,
-  ControlError,
-  isNobody,
-  type Secrets,
-} from "./endpoint.ts";
+import { type ControlEndpoint, ControlError, isNobody, type Secrets } from "./endpoint.ts";
 
 /** In the profile's directory: the port, and what both sides show each other. */
 const NAME = "control.json";

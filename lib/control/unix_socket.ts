@@ -1,12 +1,7 @@
+import { ConnectionStream } from "../transport/connection.ts";
 import { messageOf } from "../errors.ts";
 import { openToOthers } from "../identity/files.ts";
-import {
-  ConnectionStream,
-  type ControlEndpoint,
-  ControlError,
-  type ControlListener,
-  isNobody,
-} from "./endpoint.ts";
+import { type ControlEndpoint, ControlError, type ControlListener, isNobody } from "./endpoint.ts";
 
 /** In the profile's directory: the socket, or a link to it. */
 const NAME = "control.sock";

@@ -1,4 +1,5 @@
 import type { SocketAddress } from "../wire/address.ts";
+import { ConnectionStream } from "./connection.ts";
 import type { Listener, Stream, Transport } from "./stream.ts";
 
 /** Streams over TCP, by the sockets of the runtime. */
@@ -12,13 +13,12 @@ export const tcpTransport: Transport = {
   },
 };
 
-class TcpStream implements Stream {
+class TcpStream extends ConnectionStream implements Stream {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
-  #closed = false;
-  #abandonWrite: (reason: Error) => void = () => {};
 
-  constructor(private readonly connection: Deno.TcpConn) {
+  constructor(connection: Deno.TcpConn) {
+    super(connection);
     this.local = plain(connection.localAddr);
     this.remote = plain(connection.remoteAddr);
     try {
@@ -27,33 +27,6 @@ class TcpStream implements Stream {
     } catch {
       // The other side is gone already, which the first read reports.
     }
-  }
-
-  read(buffer: Uint8Array): Promise<number | null> {
-    return this.connection.read(buffer as Uint8Array<ArrayBuffer>);
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    // Not every runtime ends a write that is under way when the connection is closed.
-    return new Promise((resolve, reject) => {
-      this.#abandonWrite = reject;
-      this.connection.write(bytes as Uint8Array<ArrayBuffer>).then(resolve, reject);
-    });
-  }
-
-  closeWrite(): Promise<void> {
-    return this.connection.closeWrite();
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.connection.close();
-    this.#abandonWrite(new Error("Stream is closed"));
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }
 
