@@ -280,7 +280,13 @@ export class Messages implements Disposable {
    * @returns How many messages were deleted.
    */
   async clear(target: string | undefined): Promise<number> {
-    const { store } = this.#options;
+    const { store, isDurable = true } = this.#options;
+    if (!isDurable) {
+      throw new ParlanceError(
+        "Cannot clear the history: it could not be opened when the program started; mend that and " +
+          "start again",
+      );
+    }
     const { signal } = this.#stop;
     if (target === undefined) return await store.clear(undefined, signal);
     let count = 0;

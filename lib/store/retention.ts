@@ -3,7 +3,7 @@ import type { Ages } from "./ages.ts";
 import type { ContactName, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
-import { fitting, type Sized } from "./page.ts";
+import { fitting, MAX_PAGE, type Sized } from "./page.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
 import { drop, sweep } from "./sweep.ts";
 import type { WalCleaner } from "./wal.ts";
@@ -41,8 +41,12 @@ const BULK_ROWS = 1_000;
 const BULK_BYTES = 2 ** 20;
 /** Pages in one step. */
 const STEP_PAGES = 512;
-/** The share of the limit that may be deleted too much, instead of merging the index again. */
-const TOLERANCE = 1 / 64;
+/** What a message takes in the file besides its text and that in the index, about, in bytes. */
+const ROW_BYTES = 150;
+/** The share of the limit that is aimed at, so as not to have to come back for a few pages. */
+const AIM = 0.97;
+/** Of what deleting was to free, what it has to free for more to be deleted. */
+const LEAST_EFFECT = 1 / 4;
 /** In `clearing`, all contacts. */
 const EVERYBODY = 0;
 
@@ -118,16 +122,61 @@ export class Retention {
       let most = Infinity;
       if (maxBytes !== undefined && this.#usedBytes() > maxBytes) {
         most = maxBytes + this.#lastingBytes();
-        count += await sweep(this.parts, {
-          next: (after, limit) => this.#oldest(after, limit),
-          excess: () => this.#usedBytes() - most,
-          tolerance: maxBytes * TOLERANCE,
-          signal,
-        });
+        count += await this.#cutTo(most - maxBytes, maxBytes, signal);
       }
       if (count > 0 || most < Infinity) await this.#finish(most, signal);
       return count;
     });
+  }
+
+  /**
+   * Deletes the oldest messages, as large a share of all text as the limit is exceeded by; again
+   * where that was not enough, and no more where it did not help.
+   *
+   * @param lasting Bytes that stay whatever is deleted.
+   */
+  async #cutTo(lasting: number, maxBytes: number, signal?: AbortSignal): Promise<number> {
+    const { index } = this.parts;
+    const used = () => this.#usedBytes() - lasting;
+    // What many small writes have left scattered says nothing about what messages take.
+    await index.compact(signal);
+    let count = 0;
+    for (let before = used(); before > maxBytes;) {
+      const share = 1 - maxBytes * AIM / before;
+      const bound = await this.#boundOf(share, signal);
+      const next = (after: number, limit: number) => this.#oldest(after, limit, bound);
+      count += await sweep(this.parts, { next, signal });
+      await index.compact(signal);
+      const now = used();
+      if (before - now < before * share * LEAST_EFFECT) break;
+      before = now;
+    }
+    return count;
+  }
+
+  /** The key up to which the oldest messages have a share of all text. */
+  async #boundOf(share: number, signal?: AbortSignal): Promise<number> {
+    let bytes = 0;
+    for await (const { size } of this.#sizes(signal)) bytes += size + ROW_BYTES;
+    const wanted = bytes * share;
+    bytes = 0;
+    for await (const { key, size } of this.#sizes(signal)) {
+      bytes += size + ROW_BYTES;
+      if (bytes >= wanted) return key;
+    }
+    return 0;
+  }
+
+  /** All messages that may be deleted, in pages between which others have their turn. */
+  async *#sizes(signal?: AbortSignal): AsyncGenerator<Sized> {
+    for (let after = 0;;) {
+      signal?.throwIfAborted();
+      const page = this.#oldest(after, MAX_PAGE);
+      if (page.length === 0) return;
+      yield* page;
+      after = page.at(-1)!.key;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   async #inTurn<T>(body: () => Promise<T>): Promise<T> {

@@ -112,7 +112,14 @@ export class SearchIndex {
     }
   }
 
-  /** Writes the index anew in steps, without the words of what was taken out. */
+  /** Merges all of the index, in steps: many small writes have left it scattered. */
+  async compact(signal?: AbortSignal): Promise<void> {
+    const { database, queue } = this.parts;
+    await queue.add(() => setMeta(database, UNMERGED, 1));
+    await this.merge(signal);
+  }
+
+  /** Ends a merge that has begun, in steps: then what was taken out is gone for good. */
   async merge(signal?: AbortSignal): Promise<void> {
     const { database, queue } = this.parts;
     // SQLite takes a negative number as the beginning of a merge of everything.

@@ -14,10 +14,6 @@ export interface SweepParts {
 export interface SweepRequest {
   /** Messages above a key in the order of their keys, at most `limit`. */
   readonly next: (after: number, limit: number) => Sized[];
-  /** Bytes that are still too many; without it all goes that `next` finds. */
-  readonly excess?: () => number;
-  /** Bytes that one may as well delete beyond `excess`, to be done with it. */
-  readonly tolerance?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -40,8 +36,6 @@ const BYTES_PER_ROW = 128;
 /** Merging the index of so many messages takes as long as taking one out of it for good. */
 const MERGE_SHARE = 150;
 const MIN_MERGE = 1_000;
-/** What a message takes in the file besides its text and that in the index, about, in bytes. */
-const ROW_BYTES = 150;
 
 /**
  * Deletes messages and what the index has of them, in steps of bounded work between which others
@@ -52,14 +46,12 @@ const ROW_BYTES = 150;
  */
 export async function sweep(parts: SweepParts, request: SweepRequest): Promise<number> {
   const { database, queue, index } = parts;
-  const { next, excess, tolerance = 0, signal } = request;
+  const { next, signal } = request;
   const most = affordable(database);
-  let left = most;
-  let isFinal = excess !== undefined || costOf(next(0, most)) < most;
+  let isFinal = costOf(next(0, most)) < most;
   let count = 0;
   let unmerged = 0;
-  let surplus = excess?.() ?? Infinity;
-  for (let after = 0; surplus > 0;) {
+  for (let after = 0;;) {
     signal?.throwIfAborted();
     const step = await queue.add(() => {
       const found = next(after, isFinal ? FINAL_ROWS : STEP_ROWS);
@@ -73,24 +65,11 @@ export async function sweep(parts: SweepParts, request: SweepRequest): Promise<n
     if (step.length === 0) break;
     count += step.length;
     after = step.at(-1)!.key;
-    if (isFinal) {
-      left -= costOf(step);
-      isFinal = left > 0;
-      surplus = excess?.() ?? Infinity;
-      if (!isFinal) surplus = surplus > 0 ? Math.max(surplus, tolerance) : 0;
-    } else {
-      for (const { size } of step) {
-        unmerged += size;
-        surplus -= 2 * size + ROW_BYTES;
-      }
-      if (surplus > 0 && unmerged < MERGE_BYTES) continue;
-      await index.merge(signal);
-      unmerged = 0;
-      if (surplus > 0 || excess === undefined) continue;
-      // What was deleted was an estimate: only now it shows.
-      surplus = excess();
-      if (surplus > 0) surplus = Math.max(surplus, tolerance);
-    }
+    if (isFinal) continue;
+    for (const { size } of step) unmerged += size;
+    if (unmerged < MERGE_BYTES) continue;
+    await index.merge(signal);
+    unmerged = 0;
   }
   await index.merge(signal);
   return count;

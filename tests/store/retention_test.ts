@@ -214,3 +214,23 @@ Deno.test("pruning to a size counts nothing that cannot be deleted", async () =>
   assert.equal(await store.prune({ maxBytes: 200_000 }), 0);
   assert.deepEqual(contents(store.history({ count: 5 })), ["dear memory"]);
 });
+
+Deno.test("pruning to a size keeps as much as fits where the index takes more than the texts", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  let state = 1;
+  const hex = () => (state = Math.imul(state, 48271) >>> 0).toString(16).padStart(8, "0");
+  const text = () => `${hex()} ${Array.from({ length: 260 }, hex).join("")}`;
+  // As messages come now and then: the index is written in many small parts.
+  for (let count = 0; count < 1200; count += 40) {
+    const texts = Array.from({ length: 40 }, text);
+    await Promise.all(texts.map((text) => store.inbox.receive(fixture.incoming(text))));
+    await store.search(parseSearch("x"));
+  }
+  const used = (await Deno.stat(fixture.path)).size;
+  await store.prune({ maxBytes: used / 8 });
+  const left = store.history({ count: 1000 }).length;
+  assert.ok(left >= 60, `${left} messages are left`);
+  const { size } = await Deno.stat(fixture.path);
+  assert.ok(size <= used / 8 * 1.2, `${size} of ${used} bytes are left`);
+});
