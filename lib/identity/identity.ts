@@ -1,5 +1,5 @@
 import type { Random } from "../base/random.ts";
-import { ParlanceError } from "../errors.ts";
+import { messageOf, ParlanceError } from "../errors.ts";
 import { peerIdOfCertificate, readCertificate } from "../wire/certificate.ts";
 import type { PeerId } from "../wire/peer_id.ts";
 import { makeCertificate } from "./certificate_maker.ts";
@@ -131,12 +131,20 @@ export async function storeIdentity(directory: string, identity: Identity): Prom
   const encoder = new TextEncoder();
   const { keyPem, certificatePem } = identity;
   const certificate = encoder.encode(certificatePem);
-  await writeAtomically(`${directory}/${NEW_CERTIFICATE_FILE}`, certificate, 0o644);
-  await writeAtomically(`${directory}/${KEY_FILE}`, encoder.encode(keyPem), 0o600);
-  await renameForGood(
-    `${directory}/${NEW_CERTIFICATE_FILE}`,
-    `${directory}/${CERTIFICATE_FILE}`,
-  );
+  try {
+    await writeAtomically(`${directory}/${NEW_CERTIFICATE_FILE}`, certificate, 0o644);
+    await writeAtomically(`${directory}/${KEY_FILE}`, encoder.encode(keyPem), 0o600);
+    await renameForGood(
+      `${directory}/${NEW_CERTIFICATE_FILE}`,
+      `${directory}/${CERTIFICATE_FILE}`,
+    );
+  } catch (error) {
+    throw new IdentityError(
+      `Cannot write an identity into ${directory}: ${messageOf(error)}; make room there, or ` +
+        "choose another place with `--data-dir`",
+      { cause: error },
+    );
+  }
 }
 
 /** Ends what {@linkcode storeIdentity} had begun when the program was ended. */

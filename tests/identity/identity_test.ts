@@ -220,3 +220,14 @@ Deno.test("an identity whose making was interrupted is completed, or made anew",
   });
   await assert.rejects(openIdentity(foreign, systemRandom), /cert.pem is missing/);
 });
+
+Deno.test("an identity that cannot be written is told with its place and the remedy", async () => {
+  await using directory = await TemporaryDirectory.make();
+  const path = `${directory.path}/gone`;
+  await assert.rejects(
+    openIdentity(path, systemRandom),
+    (error) =>
+      error instanceof IdentityError &&
+      /^Cannot write an identity into .*gone: .*; make room there, or choose/.test(error.message),
+  );
+});
