@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { testNeeding } from "../support/needing.ts";
 
 /** Why no disk of our own can be mounted here, or `undefined`. */
 async function mountProblem(): Promise<string | undefined> {
@@ -24,12 +25,11 @@ async function onSmallDisk(command: string, size: string): Promise<Deno.CommandO
 }
 
 const problem = await mountProblem();
-const name = "store tells that the disk is full or read-only, loses nothing and recovers";
 
-Deno.test({
-  name: problem === undefined ? name : `SKIPPED (no mount namespaces): ${name}`,
-  ignore: problem !== undefined,
-  fn: async () => {
+testNeeding(
+  problem && `no disk can be mounted: ${problem}`,
+  "store tells that the disk is full or read-only, loses nothing and recovers",
+  async () => {
     const main = new URL("./disk_main.ts", import.meta.url).pathname;
     const { success, stdout, stderr } = await onSmallDisk(
       `${Deno.execPath()} run -A ${main}`,
@@ -54,4 +54,4 @@ Deno.test({
     assert.equal(report.exported, true);
     assert.equal(report.newFile.kind, "readonly");
   },
-});
+);

@@ -1,4 +1,5 @@
 import type { Host } from "./host.ts";
+import { testNeeding } from "./needing.ts";
 
 /**
  * Hosts and local networks of a test's own, made of network namespaces, bridges and veth pairs.
@@ -160,12 +161,15 @@ export async function namespaceProblem(): Promise<string | undefined> {
 }
 
 const problem = await namespaceProblem();
+/** For {@linkcode testNeeding}. */
+export const namespacesMissing = problem && `no network namespaces: ${problem}`;
 
-/** A test that needs namespaces: skipped by name where they cannot be made. */
+/**
+ * A test that needs namespaces: they take Linux, root and iproute2, and nothing in their place would
+ * test several hosts and networks without touching the machine's own.
+ */
 export function namespaceTest(name: string, fn: () => Promise<void>): void {
-  if (problem === undefined) return Deno.test(name, fn);
-  const skipped = `SKIPPED (no network namespaces): ${name}`;
-  Deno.test({ name: skipped, ignore: true, fn });
+  testNeeding(namespacesMissing, name, fn);
 }
 
 async function run(command: string, ...args: string[]): Promise<void> {

@@ -1,4 +1,5 @@
-import { namespaceTest } from "./namespaces.ts";
+import { namespacesMissing } from "./namespaces.ts";
+import { testNeeding } from "./needing.ts";
 
 /**
  * Tests of two programs that talk through an encrypted session.
@@ -15,18 +16,17 @@ export const plainOnly = Deno.env.has("PARLANCE_BIN") &&
 
 const SKIPPED = "SKIPPED (compiled with a runtime that cannot open sessions)";
 
-/** A test that needs sessions: skipped by name where the program cannot open any. */
-export function sessionTest(
-  name: string,
-  fn: () => Promise<void>,
-  { ignore = false }: { ignore?: boolean } = {},
-): void {
-  if (plainOnly) return Deno.test({ name: `${SKIPPED}: ${name}`, ignore: true, fn });
-  Deno.test({ name, ignore, fn });
+/**
+ * A test that needs sessions. It is off only in the second of two runs, of programs compiled with a
+ * runtime that has none: there they cannot do what is tested, and say so at their start. The same
+ * test has run from source before, with a runtime as releases carry it.
+ */
+export function sessionTest(name: string, fn: () => Promise<void>, missing?: string): void {
+  if (plainOnly) Deno.test({ name: `${SKIPPED}: ${name}`, ignore: true, fn });
+  else testNeeding(missing, name, fn);
 }
 
 /** The same for a test that needs namespaces, too. */
 export function namespaceSessionTest(name: string, fn: () => Promise<void>): void {
-  if (plainOnly) return Deno.test({ name: `${SKIPPED}: ${name}`, ignore: true, fn });
-  namespaceTest(name, fn);
+  sessionTest(name, fn, namespacesMissing);
 }
