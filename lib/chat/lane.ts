@@ -368,7 +368,8 @@ export class Lane {
       },
       (error) => {
         this.#opening = undefined;
-        this.#tell(error);
+        // Who has left meanwhile, or was blocked, is not out of reach for a reason to look into.
+        if (carrier.isReachable()) this.#tell(error);
         this.#retryLater();
         this.#checkQuiet();
       },

@@ -370,3 +370,16 @@ Deno.test("outbox waits before it hands over again what a peer that is there has
   await turns();
   assert.deepEqual(carrier.contents, ["one", "two", "three"]);
 });
+
+Deno.test("outbox complains of nobody who leaves, or is blocked, while it is dialled", async () => {
+  await using world = await OutboxWorld.open();
+  const carrier = world.carrier("bob");
+  carrier.reachable = true;
+  const opening = Promise.withResolvers<void>();
+  carrier.open = () => opening.promise;
+  await world.send(bob, "hi");
+  carrier.reachable = false;
+  opening.reject(new ConnectError("sending has ended"));
+  await turns();
+  assert.ok(!world.story.some((line) => line.includes("cannot be reached")), `${world.story}`);
+});
