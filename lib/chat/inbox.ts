@@ -81,13 +81,14 @@ export class Inbox implements Disposable {
     const sender = contactKey(message.contact);
     const queue: Queue = this.#queues.get(sender) ??
       { entries: [], byId: new Map(), isStoring: false, isHeld: false, isScheduled: false };
+    if (this.#count >= MAX_COUNT || this.#length >= MAX_LENGTH) return false;
     const { id } = message;
     const again = id === undefined ? undefined : queue.byId.get(id);
     if (again !== undefined) {
       again.taken.push(taken);
+      this.#count++; // it takes a place, too: one message can come any number of times
       return true;
     }
-    if (this.#count >= MAX_COUNT || this.#length >= MAX_LENGTH) return false;
     this.#queues.set(sender, queue);
     const entry: Entry = { message, show, taken: [taken], state: "waiting", isShown: false };
     queue.entries.push(entry);
@@ -174,7 +175,7 @@ export class Inbox implements Disposable {
     let count = 0;
     while (count < entries.length && entries[count].state === "stored") {
       const { taken, message } = entries[count++];
-      this.#count--;
+      this.#count -= taken.length;
       this.#length -= message.content.length;
       if (message.id !== undefined) byId.delete(message.id);
       if (this.#options.isDurable) { for (const acknowledge of taken) acknowledge(); }

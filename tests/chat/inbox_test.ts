@@ -185,3 +185,14 @@ Deno.test("inbox acknowledges nothing that ends with the program", async () => {
   await turns();
   assert.deepEqual(world.story, ["show one"]);
 });
+
+Deno.test("inbox bounds how often one message that is not stored yet may come", async () => {
+  const world = new InboxWorld();
+  for (let count = 0; count < 50_000; count++) assert.ok(world.take("x", idOf(2), messageIdOf(1)));
+  assert.equal(world.take("x", idOf(2), messageIdOf(1)), false);
+  await turns();
+  world.commits[0].outcome.resolve({ kind: "new", key: 1 });
+  await turns();
+  assert.equal(world.story.length, 50_001);
+  assert.equal(world.inbox.ready(), undefined);
+});
