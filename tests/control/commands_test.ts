@@ -55,10 +55,46 @@ Deno.test("a client that serves too many commands is tried again until the time-
 
 Deno.test("a client that does not answer the first line is an error, not a hang", async () => {
   const clock = new FakeClock();
-  const { endpoint } = scripted(clock);
-  const { running } = run({ name: "peers", json: false }, clock, { endpoint });
+  const dial = () => Promise.resolve({ stream: streamPair(clock)[0] });
+  const endpoint = { listen: () => assert.fail(), dial };
+  const { running, run: state } = run({ name: "peers", json: false }, clock, { endpoint });
   const failed = assert.rejects(running, { message: /process 7: it does not answer within 5 s/ });
   await clock.advance(5000);
+  await settle(8);
+  assert.equal(state.state, "waiting", "there is time for another attempt");
+  await clock.advance(5000);
+  await failed;
+});
+
+Deno.test("a client that is too busy to answer in time is asked again", async () => {
+  const clock = new FakeClock();
+  let attempts = 0;
+  const dial = async () => {
+    const [stream, other] = streamPair(clock);
+    if (++attempts === 2) {
+      await new Talker(other).say(WELCOME + say({ event: "delivered", id: "X" }));
+    }
+    return { stream };
+  };
+  const { running } = run(SEND, clock, { endpoint: { listen: () => assert.fail(), dial } });
+  await clock.advance(5050);
+  assert.equal(await running, 0);
+});
+
+Deno.test("why a client hangs up is read, though it took no first line", async () => {
+  const clock = new FakeClock();
+  const refusal = '{"event":"error","message":"Cannot serve more","code":"busy"}\n';
+  const dial = async () => {
+    const [stream, other] = streamPair(clock);
+    await new Talker(other).say(refusal);
+    return { stream: { ...stream, write: () => Promise.reject(new Deno.errors.BrokenPipe()) } };
+  };
+  const { running } = run(SEND, clock, { endpoint: { listen: () => assert.fail(), dial } });
+  const failed = assert.rejects(running, { message: /process 7: Cannot serve more$/ });
+  for (let step = 0; step < 202; step++) {
+    await clock.advance(50);
+    await settle(8);
+  }
   await failed;
 });
 
