@@ -119,11 +119,8 @@ export class Node implements AsyncDisposable {
         introductions,
         present: this.#presence,
         find: (target) => this.find(target),
-        endSession: (id) => {
-          // Told to the other side, who is not to learn that he is blocked: as at every end.
-          void this.#sessions?.drop(id, "sending has ended");
-          this.#presence.sessionChanged(id);
-        },
+        // The other side is not to learn that it is blocked: it is told what it is at every end.
+        endSession: (id, reason) => void this.#sessions?.drop(id, reason, "sending has ended"),
         onDecided: () => this.#messages?.wakeAll(),
       });
     }
