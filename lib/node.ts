@@ -211,6 +211,11 @@ export class Node implements AsyncDisposable {
     throw new ParlanceError("Cannot do that without a history");
   }
 
+  /** Why what earlier runs have kept is not available, for the user, where it is not. */
+  get historyProblem(): string | undefined {
+    return this.#options.history?.problem;
+  }
+
   /** How often input from outside was refused, by cause. */
   get refusals(): Record<string, number> {
     return this.#refusals.totals();

@@ -10,7 +10,8 @@ export type OneShotCommand = SendCommand | PeersCommand | ListenCommand | Histor
 /**
  * Does what a command asks for.
  *
- * @returns The exit status: 0 as asked, 3 the message is queued, 130 interrupted.
+ * @returns The exit status: 0 as asked, 1 something of a history cannot be read, 3 the message is
+ *   queued, 130 interrupted.
  * @throws {ParlanceError} It failed; the exit status for it is 1.
  */
 export async function runOneShot(

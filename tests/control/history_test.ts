@@ -220,6 +220,25 @@ Deno.test("history and search go through the client that runs on the profile", a
   assert.equal(paper.text, `${JSON.stringify(hit)}\n`);
 });
 
+Deno.test("what the client cannot read is told, with status 1", async () => {
+  for (const json of [false, true]) {
+    await using asked = await asking({ ...HISTORY, json });
+    const { client, running, paper, warnings } = asked;
+    const problem = "Cannot open the history in /peers/x and /history.sqlite\x1b";
+    await client.say(say({ event: "history", to: undefined, messages: [], problem }));
+    assert.equal(await running, 1);
+    assert.equal(paper.text, json ? "" : "There is no history yet\n");
+    assert.deepEqual(warnings, ["Cannot open the history in /peers/x and /history.sqlite\\u{1b}"]);
+  }
+  await using asked = await asking(HISTORY);
+  const message = "There is none; /history shows all. Cannot open it in /history/x";
+  const failed = assert.rejects(asked.running, {
+    message: "There is none; `parlance history` shows all. Cannot open it in /history/x",
+  });
+  await asked.client.say(say({ event: "error", message }));
+  await failed;
+});
+
 Deno.test("what the client says it cannot do is the error", async () => {
   await using asked = await asking(HISTORY);
   const failed = assert.rejects(asked.running, {
