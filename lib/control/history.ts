@@ -119,7 +119,8 @@ async function lookUp(
     const messages = command.name === "history"
       ? stored.history(command.peer, command.count ?? DEFAULT_COUNT).map(describeMessage)
       : (await stored.search(command.query, MAX_HITS, signal)).map(describeHit);
-    return { messages, nickname };
+    const problem = command.name === "search" ? stored.searchProblem : undefined;
+    return { messages, problem, nickname };
   } catch (error) {
     if (signal.aborted) return undefined;
     if (!(error instanceof ParlanceError)) throw error;

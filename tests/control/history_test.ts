@@ -76,7 +76,7 @@ Deno.test("history with --json prints the objects of the JSON interface, one a l
   assert.equal(expected.length, 3);
 });
 
-Deno.test("history of a nickname is that of whom the user knows by it", async () => {
+Deno.test("history and search of a nickname are those of whom the user knows by it", async () => {
   const other = { ...carol, nickname: "bob" };
   await using fixture = await keeping(async (fixture, store) => {
     await store.inbox.receive(fixture.incoming("the real one"));
@@ -90,6 +90,9 @@ Deno.test("history of a nickname is that of whom the user knows by it", async ()
   assert.deepEqual(withoutTime(await printed({ ...HISTORY, peer: "bob" }, fixture)), [
     "[time] bob: the real one",
   ]);
+  const search = { name: "search", query: "from:bob", json: true } as const;
+  const found = (await printed(search, fixture)).map((line) => JSON.parse(line).content);
+  assert.deepEqual(found, ["the real one"], "as through a client");
 });
 
 Deno.test("search finds messages without a client, with what was said before and after", async () => {
