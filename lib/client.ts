@@ -120,7 +120,8 @@ async function chat(settings: Settings, version: string): Promise<number> {
     ...{ clock: systemClock, log, node, version, startedAt, isOneShot: false },
     ...{ directory: client.directory, signal: stop.signal },
   });
-  const common = { clock: systemClock, node, version, stop, interrupt, ...settings };
+  const { nicknames: contacts } = client;
+  const common = { clock: systemClock, node, version, contacts, stop, interrupt, ...settings };
   const logTo = (write: (line: string) => void) => writeLog = write;
   return await Promise.race([
     converse({ ...common, logTo }),
@@ -167,6 +168,8 @@ interface Client extends AsyncDisposable {
   readonly directory: string;
   /** What outlives it. */
   readonly kept: () => Kept;
+  /** Those whom the user has to do with. */
+  readonly nicknames: () => string[];
 }
 
 /** Opens the profile, and starts a node on it. */
@@ -189,6 +192,7 @@ async function openClient(settings: Settings, log: Log): Promise<Client> {
   return {
     node,
     directory: opened.directory,
+    nicknames: opened.nicknames,
     kept() {
       const { path, state } = history.store;
       if (path === "memory" || state.kind !== "ok") return "nothing";

@@ -19,7 +19,7 @@ const MAX_WAITING = 50;
 /** Characters of what was said before and after a hit. */
 const CONTEXT = 100;
 /** Characters of the end of an id that name a message. */
-const SHORT_ID = 8;
+export const SHORT_ID = 8;
 /** Messages of the last conversation that are shown at the start. */
 const LAST_MESSAGES = 10;
 
