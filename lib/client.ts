@@ -256,6 +256,7 @@ async function converse(conversation: Conversation): Promise<number> {
   if (conversation.json) {
     const { runJsonInterface } = await import("./ui/json.ts");
     await runJsonInterface(common);
+    output.check();
     return OK;
   }
   const { PlainInterface } = await import("./ui/plain.ts");
@@ -263,7 +264,9 @@ async function converse(conversation: Conversation): Promise<number> {
   if (columns !== undefined && Deno.stderr.isTerminal()) {
     conversation.logTo((line) => plain.log(line.trimEnd()));
   }
-  return await plain.run() ? OK : FAILED;
+  const isDone = await plain.run();
+  output.check();
+  return isDone ? OK : FAILED;
 }
 
 /** Calls back at each signal that asks the program to end. */
@@ -284,4 +287,5 @@ async function print(text: string): Promise<void> {
   const output = new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>));
   output.push(text);
   await output.flush();
+  output.check();
 }

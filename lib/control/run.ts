@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import type { CommandEnvironment } from "./environment.ts";
 import type { HistoryCommand } from "./history.ts";
 import { type ListenCommand, runListen } from "./listen.ts";
@@ -19,7 +20,15 @@ export async function runOneShot(
   environment: CommandEnvironment,
 ): Promise<number> {
   const status = await run(command, environment);
-  await environment.output.finish(environment.clock, environment.signal);
+  const { output, warn, clock, signal } = environment;
+  await output.finish(clock, signal);
+  try {
+    output.check();
+  } catch (error) {
+    // What became of the message stands in the status.
+    if (command.name !== "send") throw error;
+    warn(messageOf(error));
+  }
   return status;
 }
 

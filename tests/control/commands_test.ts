@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Kept, Link, readObjects } from "../../lib/control/link.ts";
 import { MemoryPipe } from "../../lib/transport/memory_pipe.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
+import { Output } from "../../lib/ui/output.ts";
 import { run, say, scripted, SEND, sending, WELCOME } from "./commands_fixtures.ts";
 import { streamPair, Talker } from "./fixtures.ts";
 
@@ -187,3 +188,15 @@ function hosting(kept: Kept) {
   });
   return { events, ...run(SEND, clock, { host: () => Promise.resolve(link) }) };
 }
+
+Deno.test("output that cannot be written is an error, but for a message that was sent", async () => {
+  const full = () => new Output(() => Promise.reject(new Error("No space left on device")));
+  const listed = await sending({ name: "peers", json: true }, { output: full() });
+  const failed = assert.rejects(listed.running, { message: /^Cannot write all of the output: No/ });
+  await listed.client.say(say({ event: "peers", peers: [] }));
+  await failed;
+  const sent = await sending(SEND, { output: full() });
+  await sent.client.say(say({ event: "delivered", id: "X" }));
+  assert.equal(await sent.running, 0);
+  assert.match(sent.warnings.join(), /^Cannot write all of the output: No space left/);
+});
