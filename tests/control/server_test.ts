@@ -150,7 +150,7 @@ Deno.test("where secrets are needed, who does not know the token learns nothing"
 });
 
 Deno.test("of 1000 connections 16 are served, and one that leaves makes room", async () => {
-  const { connect, end, server } = await start();
+  const { connect, end, server, log } = await start();
   const talkers: Talker[] = [];
   for (let count = 0; count < 1000; count++) talkers.push(await connect());
   assert.equal(server.connections, 16);
@@ -159,6 +159,7 @@ Deno.test("of 1000 connections 16 are served, and one that leaves makes room", a
     true,
   ]);
   assert.match(String(talkers.at(-1)!.events[0].message), /more than 16 commands at a time/);
+  assert.deepEqual(log.lines, [], "they ask again, and nobody need know");
   talkers[3].stream.close();
   await settle(8);
   const late = await connect();
