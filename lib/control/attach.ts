@@ -46,6 +46,8 @@ export async function attach<Own>(options: AttachOptions<Own>): Promise<Link | O
   const { clock, host, limitMs, signal } = options;
   const giveUpAt = clock.monotonic() + limitMs;
   let retryMs = RETRY_MS;
+  /** What it has said last. */
+  let problem: ParlanceError | undefined;
   while (true) {
     signal.throwIfAborted();
     let inUse: ProfileInUseError;
@@ -58,9 +60,10 @@ export async function attach<Own>(options: AttachOptions<Own>): Promise<Link | O
     const answerMs = Math.max(giveUpAt - clock.monotonic(), LEAST_ANSWER_MS);
     const link = await connect(options, inUse, Math.min(ANSWER_MS, answerMs));
     if (link instanceof Link) return link;
+    problem = link ?? problem;
     const leftMs = giveUpAt - clock.monotonic();
     if (leftMs <= 0) {
-      if (link !== undefined) throw link;
+      if (problem !== undefined) throw problem;
       throw new ParlanceError(
         `Cannot reach the client on the profile in ${options.directory}, ${inUse.user}: it takes ` +
           "no commands; if it is no older version, its log tells why, or it is just ending: " +
