@@ -53,7 +53,7 @@ export async function serveControlConnection(options: ControlConnectionOptions):
     if (hello === undefined) return;
     const refusal = judge(hello.line, options);
     if (refusal !== undefined) {
-      options.onRefusal(refusal.cause);
+      if (refusal.cause !== undefined) options.onRefusal(refusal.cause);
       await writeAll(options, refusal.reply);
       return;
     }
@@ -96,7 +96,7 @@ async function readHello(
 function judge(
   line: string | undefined,
   { version, secrets, admit, ...options }: ControlConnectionOptions,
-): { cause: string; reply: string } | undefined {
+): { cause?: string; reply: string } | undefined {
   const hello = line === undefined ? undefined : decodeHello(line);
   if (hello === undefined) {
     const reply = 'Cannot read the first line: it must be an object with "control", a number, ' +
@@ -115,9 +115,8 @@ function judge(
     };
   }
   const problem = admit();
-  return problem === undefined
-    ? undefined
-    : { cause: "command too many", reply: encodeRefusal(problem, "busy") };
+  // Nothing for the log: it waits for its turn, and asks again.
+  return problem === undefined ? undefined : { reply: encodeRefusal(problem, "busy") };
 }
 
 function welcome(
