@@ -314,3 +314,20 @@ Deno.test("who is connected at the end of a client learns which commands it has 
   ]);
   await end();
 });
+
+Deno.test("who leaves keeps no place while the client is busy, who only ends his input hears the rest", async () => {
+  const { world, connect, server, alice, end } = await start();
+  const { promise: idle, resolve: finish } = Promise.withResolvers<void>();
+  alice.node.messages.idle = () => idle;
+  const [gone, listening] = [await connect(), await connect()];
+  gone.stream.close();
+  await listening.stream.closeWrite();
+  await until(() => server.connections === 1, "the place of who has left");
+  await world.clock.advance(2000);
+  assert.equal(listening.isEnded, false);
+  const ending = listening.events.filter(({ event }) => event === "ending");
+  assert.equal(ending.length, 3, "at once, and every second");
+  finish();
+  await until(() => listening.isEnded, "the end");
+  await end();
+});
