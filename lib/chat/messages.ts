@@ -162,20 +162,31 @@ export class Messages implements Disposable {
       return { messageId, to, state };
     } catch (error) {
       const carrier = this.#options.carrier(contact);
-      // Nothing may overtake what waits.
-      const isPossible = error instanceof StoreError && this.#outbox.isClear(contact) &&
-        carrier.isOpen() && carrier.admits?.({ ...message, key: 0 }) !== false;
-      if (!isPossible) {
+      const outgoing = { ...message, key: 0 };
+      if (!(error instanceof StoreError) || !await this.#canGo(carrier, outgoing)) {
         this.#options.onRejected(messageId);
         throw error;
       }
       // Who is there can be told all the same; only nothing of it is kept.
       this.#trouble.failed(error.message);
-      const sending = this.#sendUnstored(carrier, { ...message, key: 0 }, tag)
+      const sending = this.#sendUnstored(carrier, outgoing, tag)
         .finally(() => this.#unstored.delete(sending));
       this.#unstored.add(sending);
       return { messageId, to, state: "sent" };
     }
+  }
+
+  /** Whether a message can go to who is there without being stored. */
+  async #canGo(carrier: Carrier, message: Outgoing): Promise<boolean> {
+    // Nothing may overtake what waits.
+    const mayGo = () =>
+      this.#outbox.isClear(message.contact) && carrier.admits?.(message) !== false;
+    if (!mayGo()) return false;
+    if (!carrier.isOpen() && carrier.isReachable()) {
+      // Where that fails, too, the disk is what the user can do something about.
+      await carrier.open().catch(() => {});
+    }
+    return carrier.isOpen() && mayGo();
   }
 
   /** What would be lost with the program must not look as if it were kept. */
@@ -183,7 +194,8 @@ export class Messages implements Disposable {
     const { isDurable = true, carrier, isHere, onRejected } = this.#options;
     if (isDurable || isHere(contact) || carrier(contact).isOpen()) return;
     onRejected(messageId);
-    throw new ParlanceError(
+    throw new StoreError(
+      "other",
       `Cannot keep a message for ${JSON.stringify(label)}, who is away: the history could not be ` +
         "opened when the program started; mend that and start again",
     );
