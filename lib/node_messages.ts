@@ -31,7 +31,8 @@ export interface OpenMessagesOptions {
 /** Joins what is kept with the ways to peers. */
 export function openMessages(options: OpenMessagesOptions): Promise<Messages> {
   const { history, environment, sessions, events, nickname: ownNickname } = options;
-  const { store, queuePlain } = history;
+  const { store, queuePlain, problem } = history;
+  if (problem !== undefined) events.push({ type: "problem", message: problem });
   const destinations = new Destinations({
     ...options,
     queuePlain,

@@ -59,7 +59,7 @@ export interface NodeHistory extends MessageSettings {
    * what comes in is shown, and not acknowledged: its senders keep it.
    */
   readonly isDurable?: boolean;
-  /** Why what earlier runs have kept is not available, for the user, where it is not. */
+  /** Why what earlier runs have kept is not available, where it is not; the user is told. */
   readonly problem?: string;
 }
 
