@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import { Ages } from "./ages.ts";
 import { type Contact, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
+import { FileWatch } from "./file_watch.ts";
 import { type HistoryRequest, readHistory } from "./history.ts";
 import { Inbox } from "./inbox.ts";
 import { KeySequence } from "./keys.ts";
@@ -52,13 +53,15 @@ export class Store implements AsyncDisposable {
   readonly #closing = new AbortController();
 
   private constructor(database: Database, options: StoreOptions) {
-    const { clock, log, keepHistory = true, onState } = options;
+    const { path, clock, log, keepHistory = true, onState } = options;
     this.#database = database;
     this.#contacts = new ContactTable(database);
     this.#keys = new KeySequence(database);
+    const watch = path === undefined ? undefined : new FileWatch(path);
     this.#queue = new WriteQueue({
       database,
       onState,
+      requireFile: () => watch?.check(),
       beforeCommit: () => this.#keys.flush(),
       afterCommit: () => this.#index.schedule(),
       afterRollback: () => {
@@ -150,7 +153,7 @@ export class Store implements AsyncDisposable {
     } catch (error) {
       // Reading needs no room: what the index has already can be found all the same.
       const isUnwritable = error instanceof StoreError &&
-        (error.kind === "full" || error.kind === "readonly");
+        ["full", "readonly", "moved"].includes(error.kind);
       if (!isUnwritable) throw error;
     }
     try {

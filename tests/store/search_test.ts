@@ -147,8 +147,8 @@ Deno.test("search has beginnings of two letters in its index, and joins none of 
   const content = new TextDecoder("latin1").decode(await Deno.readFile(fixture.path));
   // In a page of FTS5 a term is how much it shares with the one before it, the length of the rest,
   // and the rest; whatever stands for beginnings starts with "1".
-  assert.match(content, /\x01\x09xylophone/);
-  assert.match(content, /\x01\x02xy/);
+  assert.ok(content.includes("\x01\x09xylophone"));
+  assert.ok(content.includes("\x01\x02xy"));
 });
 
 Deno.test("search finds what somebody wrote, and what one wrote oneself", async () => {
