@@ -212,7 +212,7 @@ export class Retention {
       count += step.length;
       after = step.at(-1)!.key;
     }
-    await queue.add(() => index.empty(last), ALONE);
+    await index.clear(last, signal);
     return count;
   }
 

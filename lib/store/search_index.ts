@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { messageOf } from "../errors.ts";
 import type { Database } from "./database.ts";
 import { areReadable, canDo, isReadable, nextReadable } from "./damage.ts";
 import type { KeySequence } from "./keys.ts";
@@ -33,6 +34,12 @@ const FEW_ROWS = 50;
 const STEP_BYTES = 128 * 1024;
 /** Pages of the index that one step of a merge writes: 30 ms. */
 const MERGE_PAGES = 50;
+/** Pages of the index that one step deletes where all goes: 2 MiB, 10 ms. */
+const CLEAR_PAGES = 512;
+/** FTS5 keeps its own records in rows up to this one, and its pages in those above. */
+const LAST_RECORD = 10;
+/** Stands in `meta` while pages of the index are being deleted, of which it must not be asked. */
+const CLEARING = "index_clearing";
 /** Stands in `meta` while words of what was taken out may still be in the file. */
 const UNMERGED = "unmerged";
 /** How long nothing must have been written before the index catches up. */
@@ -49,6 +56,8 @@ export class SearchIndex {
   #cancelTimer: (() => void) | undefined;
   /** A step that is queued. */
   #step: Promise<void> | undefined;
+  /** Whether it is being emptied, as such a step. */
+  #isClearing = false;
   #closed = false;
   /** Up to this key messages are taken in one by one. */
   #carefulTo = 0;
@@ -79,7 +88,7 @@ export class SearchIndex {
   /** Resolves when everything that is stored now can be found. */
   async catchUp(signal?: AbortSignal): Promise<void> {
     const target = this.parts.keys.last;
-    while (this.#to < target && !this.#closed) {
+    while (this.#isClearing || this.#to < target && !this.#closed) {
       signal?.throwIfAborted();
       await this.#oneStep();
     }
@@ -146,7 +155,47 @@ export class SearchIndex {
   }
 
   /**
-   * Empties the index; only inside a transaction.
+   * Empties the index, page by page: all at once take some 5 ms for each MB of it. What is asked
+   * meanwhile waits; where the program ends before, this has to be done again.
+   *
+   * @param to Messages up to this key will not be in it.
+   */
+  async clear(to: number, signal?: AbortSignal): Promise<void> {
+    while (this.#step !== undefined) await this.#step.catch(() => {});
+    this.#isClearing = true;
+    this.#step = this.#clear(to, signal).finally(() => {
+      this.#step = undefined;
+      this.#isClearing = false;
+    });
+    await this.#step;
+    this.schedule();
+  }
+
+  async #clear(to: number, signal?: AbortSignal): Promise<void> {
+    const { database, queue } = this.parts;
+    await queue.add(() => setMeta(database, CLEARING, 1));
+    while (await queue.add(() => this.#deletePages(), ALONE) > 0) signal?.throwIfAborted();
+    await queue.add(() => this.empty(to), ALONE);
+  }
+
+  /** @returns How many; 0 also where the runtime does not let anybody do that. */
+  #deletePages(): number {
+    const { database } = this.parts;
+    return database.changingShadows(() => {
+      try {
+        return database.run(
+          `DELETE FROM search_data WHERE id IN
+           (SELECT id FROM search_data WHERE id > ${LAST_RECORD} LIMIT ${CLEAR_PAGES})`,
+        );
+      } catch (error) {
+        if (/may not be modified/.test(messageOf(error))) return 0;
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Empties the index at once; only inside a transaction.
    *
    * @param to Messages up to this key will not be in it.
    */
@@ -155,6 +204,7 @@ export class SearchIndex {
     database.run("INSERT INTO search (search) VALUES ('delete-all')");
     setIndexedTo(database, to);
     deleteMeta(database, UNMERGED);
+    deleteMeta(database, CLEARING);
     this.#to = to;
   }
 
@@ -228,6 +278,11 @@ export class SearchIndex {
     const { database } = this.parts;
     const now = indexedTo(database);
     if (now !== from) return now; // emptied meanwhile
+    // What came after all that was to be cleared may have been in it.
+    if (getMeta(database, CLEARING) !== undefined) {
+      this.empty(0);
+      return 0;
+    }
     const insert =
       "INSERT INTO search (rowid, content, author) SELECT key, content, author FROM searchable";
     try {

@@ -138,8 +138,8 @@ Deno.test("pruning makes the file as small as it shall be", async () => {
   const count = await store.prune({ maxBytes: 1_500_000 });
   assert.ok(count > 1_000 && count < 4_000, `${count} are gone`);
   const { size } = await Deno.stat(fixture.path);
-  // The ids that were received are not counted.
-  assert.ok(size <= 1_500_000 + 4_000 * 30, `${size} bytes`);
+  // The ids that were received are not counted, nor are ten tables with a page each.
+  assert.ok(size <= 1_500_000 + 4_000 * 30 + 10 * 4_096, `${size} bytes`);
   const left = store.history({ count: 1_000 });
   assert.equal(left.at(-1)!.content, text(3_999));
   const hits = await store.search(parseSearch("word99"), { limit: 200 });
