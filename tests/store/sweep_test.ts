@@ -3,7 +3,7 @@ import { DatabaseSync, StatementSync } from "node:sqlite";
 import { checkHistory } from "../../lib/store/check.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
 import type { Store } from "../../lib/store/store.ts";
-import { carol, StoreFixture } from "./fixtures.ts";
+import { bob, carol, StoreFixture } from "./fixtures.ts";
 
 const SIZE = 60_000;
 const COUNT = 60;
@@ -82,6 +82,18 @@ for (const how of ["prune", "clear"] as const) {
     }
   });
 }
+
+Deno.test("store deletes few messages in each step, however short they are", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const count = 1_500; // so many are not taken out of the index one by one
+  const messages = Array.from({ length: count }, (_, at) => fixture.incoming(`${at}`));
+  await Promise.all(messages.map((message) => store.inbox.receive(message)));
+  await store.search(parseSearch("nothing"));
+  const deleting = await workOf(async () => void await store.clear(bob));
+  assert.equal(deleting.reduce((sum, { removed }) => sum + removed, 0), count * SIZE);
+  assert.ok(Math.max(...deleting.map(({ removed }) => removed)) <= 200 * SIZE);
+});
 
 Deno.test("store ends at the next start what it began to take out of the index", async () => {
   await using fixture = await StoreFixture.make();
