@@ -59,8 +59,8 @@ export class SearchIndex {
   #cancelTimer: (() => void) | undefined;
   /** A step that is queued. */
   #step: Promise<void> | undefined;
-  /** Whether it is being emptied, as such a step. */
-  #isClearing = false;
+  /** Resolves when it may be asked and changed again; set while it is being emptied. */
+  #clearing: Promise<void> | undefined;
   #closed = false;
   /** Up to this key messages are taken in one by one. */
   #carefulTo = 0;
@@ -75,6 +75,7 @@ export class SearchIndex {
   schedule(): void {
     if (
       this.#closed || this.#isBeyondRepair || this.#step !== undefined ||
+      this.#clearing !== undefined ||
       !this.#isBehind
     ) return;
     if (this.parts.keys.last - this.#to > MAX_BEHIND) {
@@ -91,7 +92,7 @@ export class SearchIndex {
   /** Resolves when everything that is stored now can be found. */
   async catchUp(signal?: AbortSignal): Promise<void> {
     const target = this.parts.keys.last;
-    while (this.#isClearing || this.#to < target && !this.#closed) {
+    while (!this.#closed && (this.#clearing !== undefined || this.#to < target)) {
       signal?.throwIfAborted();
       await this.#oneStep();
     }
@@ -158,27 +159,38 @@ export class SearchIndex {
   }
 
   /**
-   * Empties the index, page by page: all at once take some 5 ms for each MB of it. What is asked
-   * meanwhile waits; where the program ends before, this has to be done again.
+   * Lets `body` delete messages and nothing of the index, which is emptied then, page by page: all at
+   * once take some 5 ms for each MB of it. What is asked meanwhile waits.
    *
-   * @param to Messages up to this key will not be in it.
+   * @param options.to Messages up to this key will not be in the index again; 0 unless given.
+   * @returns What `body` did.
    */
-  async clear(to: number, signal?: AbortSignal): Promise<void> {
-    while (this.#step !== undefined) await this.#step.catch(() => {});
-    this.#isClearing = true;
-    this.#step = this.#clear(to, signal).finally(() => {
-      this.#step = undefined;
-      this.#isClearing = false;
-    });
-    await this.#step;
-    this.schedule();
+  async without<T>(
+    body: () => Promise<T>,
+    { to = 0, signal }: { to?: number; signal?: AbortSignal } = {},
+  ): Promise<T> {
+    const done = Promise.withResolvers<void>();
+    this.#clearing = done.promise;
+    try {
+      await this.#step?.catch(() => {});
+      const { database, queue } = this.parts;
+      await queue.add(() => setMeta(database, CLEARING, 1));
+      const result = await body();
+      while (await queue.add(() => this.#deletePages(), ALONE) > 0) signal?.throwIfAborted();
+      await queue.add(() => this.empty(to), ALONE);
+      return result;
+    } finally {
+      this.#clearing = undefined;
+      done.resolve();
+      this.schedule();
+    }
   }
 
-  async #clear(to: number, signal?: AbortSignal): Promise<void> {
-    const { database, queue } = this.parts;
-    await queue.add(() => setMeta(database, CLEARING, 1));
-    while (await queue.add(() => this.#deletePages(), ALONE) > 0) signal?.throwIfAborted();
-    await queue.add(() => this.empty(to), ALONE);
+  /** Goes on with what an earlier run began to take out. */
+  async resume(signal?: AbortSignal): Promise<void> {
+    const { database } = this.parts;
+    if (getMeta(database, CLEARING) !== undefined) await this.without(async () => {}, { signal });
+    await this.merge(signal);
   }
 
   /** @returns How many; 0 also where the runtime does not let anybody do that. */
@@ -234,6 +246,7 @@ export class SearchIndex {
   }
 
   #oneStep(): Promise<void> {
+    if (this.#clearing !== undefined) return this.#clearing;
     return this.#step ??= this.#advance().finally(() => this.#step = undefined);
   }
 
