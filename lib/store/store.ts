@@ -60,7 +60,7 @@ export class Store implements AsyncDisposable {
     this.#contacts = new ContactTable(database);
     this.#keys = new KeySequence(database);
     this.#growth = new GrowthWatch(database);
-    const watch = path === undefined ? undefined : new FileWatch(path);
+    const watch = path === undefined ? undefined : new FileWatch(path, clock);
     this.#queue = new WriteQueue({
       database,
       onState,
