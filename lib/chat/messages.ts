@@ -12,14 +12,11 @@ import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message
 import { contactsMeant, conversationsWith } from "./conversations.ts";
 import type { DeliveryState, Outgoing } from "./delivery.ts";
 import { DiskTrouble } from "./disk_trouble.ts";
+import { HistoryLimits } from "./history_limits.ts";
 import { Inbox } from "./inbox.ts";
 import type { Carrier } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
 
-/** How often the history is cut to what the user wants to keep, in milliseconds. */
-const RETENTION_INTERVAL_MS = 3600_000;
-const DAY_MS = 86_400_000;
-const MEGABYTE = 1_000_000;
 /** Characters of an id's end that are enough to name a message that waits. */
 const MIN_SUFFIX = 4;
 /** Messages on their way whose tags are remembered, by their keys. */
@@ -90,7 +87,7 @@ export class Messages implements Disposable {
   readonly #ids: MessageIdSource;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
-  #cancelRetention: () => void = () => {};
+  readonly #limits: HistoryLimits;
   readonly #tags: Map<number, unknown>;
   readonly #stop = new AbortController();
   readonly #trouble: DiskTrouble;
@@ -114,6 +111,7 @@ export class Messages implements Disposable {
       trouble: this.#trouble,
     });
     this.#outbox = outbox;
+    this.#limits = new HistoryLimits(options);
   }
 
   /** Opens what earlier runs have left. */
@@ -130,9 +128,7 @@ export class Messages implements Disposable {
         if (isLast(state, contact)) tags.delete(key);
       },
     });
-    const messages = new Messages(options, outbox, tags);
-    void messages.#retain();
-    return messages;
+    return new Messages(options, outbox, tags);
   }
 
   /**
@@ -315,7 +311,7 @@ export class Messages implements Disposable {
   /** Sends and acknowledges nothing any more. */
   [Symbol.dispose](): void {
     this.#stop.abort(new Error("the program ends"));
-    this.#cancelRetention();
+    this.#limits[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
     this.#inbox[Symbol.dispose]();
   }
@@ -347,23 +343,6 @@ export class Messages implements Disposable {
     } catch (error) {
       onState(message, "failed", messageOf(error), tag);
     }
-  }
-
-  async #retain(): Promise<void> {
-    const { clock, log, store, keepDays, maxMegabytes } = this.#options;
-    if (keepDays === Infinity && maxMegabytes === Infinity) return;
-    const { signal } = this.#stop;
-    try {
-      await store.prune({
-        ...(keepDays === Infinity ? {} : { before: clock.now() - keepDays * DAY_MS }),
-        ...(maxMegabytes === Infinity ? {} : { maxBytes: maxMegabytes * MEGABYTE }),
-        signal,
-      });
-    } catch (error) {
-      if (!signal.aborted) log.warn(`Cannot cut the history: ${messageOf(error)}`);
-    }
-    if (signal.aborted) return;
-    this.#cancelRetention = clock.after(RETENTION_INTERVAL_MS, () => void this.#retain());
   }
 }
 

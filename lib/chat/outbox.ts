@@ -3,7 +3,7 @@ import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { InvalidInputError, messageOf } from "../errors.ts";
 import type { ContactName } from "../store/contacts.ts";
-import type { OutgoingMessage, StoredMessage } from "../store/message.ts";
+import { contentBytes, type OutgoingMessage, type StoredMessage } from "../store/message.ts";
 import type { Store } from "../store/store.ts";
 import type { MessageId } from "../wire/message_id.ts";
 import { contactKey, type DeliveryState, type Outgoing } from "./delivery.ts";
@@ -14,8 +14,10 @@ const EXPIRY_INTERVAL_MS = 3600_000;
 const DAY_MS = 86_400_000;
 /** A state that could not be stored is tried again after this long, in milliseconds. */
 const STORE_RETRY_MS = 5000;
-/** Messages that are read from the store at once. */
+/** Messages that are read from the store at once, or marked in it… */
 const PAGE = 512;
+/** …as far as their texts have no more bytes: a change of its mark writes a message again. */
+const PAGE_BYTES = 2 * 2 ** 20;
 /** Lanes that are kept for the next message. */
 const MAX_IDLE_LANES = 1000;
 const ABANDONED = "the program ended before it was sent; it cannot be told whether it arrived";
@@ -266,9 +268,16 @@ export class Outbox implements Disposable {
     const { store } = this.#options;
     const writing: Promise<unknown>[] = [];
     if (state === "delivered") {
-      for (let at = 0; at < messages.length; at += PAGE) {
-        const ids = messages.slice(at, at + PAGE).map(({ id }) => id);
-        writing.push(store.delivered(messages[0].contact, ids));
+      for (let at = 0; at < messages.length;) {
+        const ids: MessageId[] = [];
+        let bytes = 0;
+        for (; at < messages.length && ids.length < PAGE; at++) {
+          const size = contentBytes(messages[at].content);
+          if (ids.length > 0 && bytes + size > PAGE_BYTES) break;
+          bytes += size;
+          ids.push(messages[at].id);
+        }
+        writing.push(store.delivered(messages[0].contact, ids, bytes));
       }
     } else {
       for (const { id } of messages) {

@@ -58,7 +58,7 @@ export class ManualCarrier implements Carrier {
 export class TestStore {
   /** Why writing fails now. */
   failure: Error | undefined;
-  readonly outbox: OutboxStore;
+  readonly outbox: { -readonly [Name in keyof OutboxStore]: OutboxStore[Name] };
 
   private constructor(readonly store: Store) {
     const { outbox } = store;

@@ -268,6 +268,30 @@ Deno.test("outbox hands over what could not be cancelled", async () => {
   assert.deepEqual(world.carrier("bob").contents, ["one"]);
 });
 
+Deno.test("outbox marks long messages in small parts, and short ones together", async () => {
+  await using world = await OutboxWorld.open();
+  world.carrier("bob").open_ = true;
+  const { delivered } = world.store.outbox;
+  const marked: number[] = [];
+  world.store.outbox.delivered = (contact, ids, ...rest) => {
+    marked.push(ids.length);
+    return delivered(contact, ids, ...rest);
+  };
+  for (const length of [64 * 1024, 10]) {
+    marked.length = 0;
+    const text = "x".repeat(length);
+    await Promise.all(Array.from({ length: 40 }, () => world.send(bob, text)));
+    for (let turn = 0; turn < 5; turn++) {
+      world.carrier("bob").takeAll();
+      await turns();
+    }
+    assert.equal(marked.reduce((sum, count) => sum + count, 0), 40);
+    // With all the bytes that they may have in UTF-8.
+    if (length > 10) assert.ok(Math.max(...marked) * 3 * length <= 2 * 2 ** 20, `${marked}`);
+    else assert.deepEqual(marked, [40]);
+  }
+});
+
 Deno.test("outbox records deliveries later when the disk is full, and logs that once", async () => {
   await using world = await OutboxWorld.open();
   world.carrier("bob").open_ = true;
