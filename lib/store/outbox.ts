@@ -9,6 +9,7 @@ import {
   type ContactTable,
 } from "./contacts.ts";
 import type { Ages } from "./ages.ts";
+import { type Eraser, markRemnants } from "./eraser.ts";
 import type { Database, Row } from "./database.ts";
 import type { KeySequence } from "./keys.ts";
 import { insertMessages, type MessageRow } from "./insert.ts";
@@ -24,7 +25,6 @@ import {
 } from "./message.ts";
 import { fitting, MAX_PAGE, MAX_PAGE_BYTES, type Sized } from "./page.ts";
 import { STATE } from "./schema.ts";
-import type { WalCleaner } from "./wal.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
 /** Bytes of text that one call of {@linkcode Outbox.pending} reads, unless told otherwise. */
@@ -52,7 +52,7 @@ export interface OutboxParts {
   readonly contacts: ContactTable;
   readonly keys: KeySequence;
   readonly ages: Ages;
-  readonly wal: WalCleaner;
+  readonly eraser: Eraser;
   readonly clock: Clock;
   /** Whether what is sent becomes part of the history. */
   readonly keepHistory: boolean;
@@ -122,7 +122,7 @@ export class Outbox {
    * @returns How many were not known to be delivered before.
    */
   delivered(contact: ContactName, ids: readonly MessageId[], bytes = 0): Promise<number> {
-    const { contacts, database, queue, wal } = this.parts;
+    const { contacts, database, queue } = this.parts;
     return queue.add(
       () => {
         const key = contacts.find(contact)?.key;
@@ -140,7 +140,7 @@ export class Outbox {
           list,
           key,
         );
-        if (dropped > 0) wal.soon();
+        if (dropped > 0) this.#leaveNothing();
         const changed = database.run(
           `UPDATE message INDEXED BY message_outgoing SET state = ${STATE.delivered}, reason = NULL
          WHERE ${which}`,
@@ -362,7 +362,7 @@ export class Outbox {
     condition: string,
     ...values: number[]
   ): boolean {
-    const { database, wal } = this.parts;
+    const { database } = this.parts;
     const bytes = messageIdBytes(id);
     const changed = database.run(
       `UPDATE message INDEXED BY message_outgoing SET state = ?, reason = ?
@@ -377,8 +377,15 @@ export class Outbox {
         "DELETE FROM message INDEXED BY message_outgoing WHERE id = ? AND state > 0 AND state <> 1 AND kept = 0",
         bytes,
       );
-      if (dropped > 0) wal.soon();
+      if (dropped > 0) this.#leaveNothing();
     }
     return changed;
+  }
+
+  /** In the transaction that deletes something. */
+  #leaveNothing(): void {
+    const { database, eraser } = this.parts;
+    markRemnants(database);
+    eraser.soon();
   }
 }

@@ -2,11 +2,13 @@ import type { Clock } from "../base/clock.ts";
 import type { Ages } from "./ages.ts";
 import type { ContactName, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
+import { type Eraser, markRemnants } from "./eraser.ts";
 import { usedBytes } from "./growth.ts";
 import type { KeySequence } from "./keys.ts";
 import { fitting, type Sized } from "./page.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
 import { drop, sweep } from "./sweep.ts";
+import { StoreError } from "./store_error.ts";
 import type { WalCleaner } from "./wal.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
@@ -19,6 +21,7 @@ export interface RetentionParts {
   readonly index: SearchIndex;
   readonly ages: Ages;
   readonly wal: WalCleaner;
+  readonly eraser: Eraser;
   readonly clock: Clock;
 }
 
@@ -61,8 +64,8 @@ const EVERYBODY = 0;
 
 /**
  * Deletes messages for good, in steps between which others have their turn: SQLite overwrites what
- * it frees with zeros, and the WAL is emptied at the end. What the file system keeps of its own
- * accord (snapshots, journals, worn cells) is out of reach.
+ * it frees with zeros, and {@linkcode Eraser} at the end what it has not. What the file system keeps
+ * of its own accord (snapshots, journals, worn cells) is out of reach.
  *
  * What is pending is never lost: it leaves the history at once where the user clears that, and the
  * file when it was delivered or has failed.
@@ -79,7 +82,7 @@ export class Retention {
    *
    * @returns How many messages it had.
    * @throws {StoreError} Among others `busy`: everything is deleted, but another process reads, and
-   *   keeps the WAL from being emptied.
+   *   keeps what is left in the file from being overwritten; that is tried again.
    */
   async clear(contact?: ContactName, signal?: AbortSignal): Promise<number> {
     const { contacts, database, keys, queue } = this.parts;
@@ -96,14 +99,17 @@ export class Retention {
     });
     return await this.#inTurn(async () => {
       const count = await this.#clearTo(scope, last, signal);
-      await this.#finish(0, signal);
+      await this.#finish(0, signal).catch((error) => {
+        throw error instanceof StoreError ? notErased(count, error) : error;
+      });
       return count;
     });
   }
 
   /** Goes on with what an earlier run began to delete, and empties the WAL that a crash left. */
   async resume(signal?: AbortSignal): Promise<void> {
-    const { database, index, wal } = this.parts;
+    const { database, index, wal, eraser } = this.parts;
+    eraser.resume();
     const begun = database.all<{ contact: number; last_key: number }>(
       "SELECT contact, last_key FROM clearing LIMIT 1000",
     );
@@ -111,7 +117,7 @@ export class Retention {
       for (const { contact, last_key } of begun) await this.#clearTo(contact, last_key, signal);
       await index.resume(signal);
       if (begun.length > 0) await this.#finish(0, signal);
-      else if (!wal.tryEmpty()) wal.soon();
+      else wal.tryEmpty();
     });
   }
 
@@ -256,12 +262,13 @@ export class Retention {
     return await this.parts.index.without(drop, { to: last, signal });
   }
 
-  /** Gives free pages back to the disk, and empties the WAL: only then what was deleted is gone. */
+  /** Gives free pages back to the disk and overwrites what is left: only then it is gone. */
   async #finish(maxBytes: number, signal?: AbortSignal): Promise<void> {
-    const { keys, queue, wal } = this.parts;
+    const { keys, queue, wal, eraser } = this.parts;
     await queue.add(() => keys.trim());
+    wal.tryEmpty(); // so that zeros are on the disk where the file is then cut off
     await this.#shrink(maxBytes, signal);
-    await wal.empty(signal);
+    await eraser.erase(signal);
   }
 
   #keptOf(contact: number, after: number, last: number, limit: number): Sized[] {
@@ -318,7 +325,22 @@ export class Retention {
     while (pragma("freelist_count") > 0 && size() > maxBytes) {
       signal?.throwIfAborted();
       // Each page is a step of the statement, and the first one would be the only one with `run`.
-      await queue.add(() => database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`), ALONE);
+      await queue.add(() => {
+        database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
+        // Pages are moved to where they may have been overwritten already.
+        markRemnants(database);
+      }, ALONE);
     }
   }
+}
+
+function notErased(count: number, error: StoreError): StoreError {
+  const what = count === 1 ? "1 message" : `${count} messages`;
+  const said = count === 1 ? "it said" : "they said";
+  return new StoreError(
+    error.kind,
+    `Deleted ${what}, but the file may still have what ${said}: ${error.message}. It is tried ` +
+      "again every minute, and at the next start",
+    { cause: error },
+  );
 }

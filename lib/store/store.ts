@@ -3,6 +3,7 @@ import type { Log } from "../base/log.ts";
 import { Ages } from "./ages.ts";
 import { type Contact, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
+import { Eraser } from "./eraser.ts";
 import { FileWatch } from "./file_watch.ts";
 import { GrowthWatch } from "./growth.ts";
 import { type HistoryRequest, readHistory } from "./history.ts";
@@ -50,7 +51,7 @@ export class Store implements AsyncDisposable {
   readonly #keys: KeySequence;
   readonly #index: SearchIndex;
   readonly #retention: Retention;
-  readonly #wal: WalCleaner;
+  readonly #eraser: Eraser;
   readonly #growth: GrowthWatch;
   readonly #closing = new AbortController();
 
@@ -75,7 +76,8 @@ export class Store implements AsyncDisposable {
         this.#keys.forget();
       },
     });
-    this.#wal = new WalCleaner({ database, clock });
+    const wal = new WalCleaner({ database, clock });
+    this.#eraser = new Eraser({ database, queue: this.#queue, wal, clock, path });
     const parts = {
       database,
       queue: this.#queue,
@@ -84,7 +86,8 @@ export class Store implements AsyncDisposable {
       clock,
       log,
       keepHistory,
-      wal: this.#wal,
+      wal,
+      eraser: this.#eraser,
       ages: new Ages({ keys: this.#keys, clock }),
     };
     this.#index = new SearchIndex(parts);
@@ -201,9 +204,8 @@ export class Store implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error("the history is closed"));
     this.#index.close();
-    this.#wal.close();
     this.#queue.close();
-    this.#database.close();
+    this.#eraser[Symbol.dispose]();
     return Promise.resolve();
   }
 }

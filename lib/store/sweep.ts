@@ -1,4 +1,5 @@
 import type { Database } from "./database.ts";
+import { markRemnants } from "./eraser.ts";
 import { fitting, type Sized } from "./page.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
 import type { WriteQueue } from "./write_queue.ts";
@@ -77,6 +78,7 @@ export async function sweep(parts: SweepParts, request: SweepRequest): Promise<n
 
 /** Deletes messages, or hides them where they are still to be delivered; in a transaction. */
 export function drop(database: Database, keys: readonly number[]): void {
+  markRemnants(database);
   for (const key of keys) {
     if (database.run("DELETE FROM message WHERE key = ? AND state <> 1", key) === 0) {
       database.run("UPDATE message SET kept = 0 WHERE key = ?", key);
