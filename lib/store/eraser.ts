@@ -92,8 +92,9 @@ export class Eraser {
     return turn;
   }
 
-  /** Finishes where that is quickly done, and lets go of the connection and the file. */
+  /** Finishes where that is quickly done, and lets go of the connection and the file. Idempotent. */
   [Symbol.dispose](): void {
+    if (this.#closing.signal.aborted) return;
     this.#closing.abort(new Error("the history is closed"));
     this.#cancelTimer?.();
     const { database } = this.options;
