@@ -12,6 +12,7 @@ import {
   searchMessages,
   type SearchOptions,
 } from "../store/search.ts";
+import { isBeingEmptied } from "../store/search_index.ts";
 import type { SearchQuery } from "../store/search_query.ts";
 import type { Store } from "../store/store.ts";
 import { storeProblem } from "../store/store_error.ts";
@@ -60,15 +61,16 @@ export class ReadOnlyHistory implements ReadableHistory {
     return this.#contacts.named(text);
   }
 
-  search(query: SearchQuery, options?: SearchOptions): Promise<SearchHit[]> {
+  async search(query: SearchQuery, options?: SearchOptions): Promise<SearchHit[]> {
     const parts = { database: this.#database, contacts: this.#contacts, keys: this.#keys };
     try {
-      return Promise.resolve(searchMessages(parts, query, options));
+      if (isBeingEmptied(this.#database)) throw new DamagedIndexError("It is being emptied");
+      return await searchMessages(parts, query, options);
     } catch (error) {
-      if (!(error instanceof DamagedIndexError)) return Promise.reject(error);
+      if (!(error instanceof DamagedIndexError)) throw error;
       const { path } = this.#database;
       const why = "its index is damaged, and cannot be made anew where nothing can be written";
-      return Promise.reject(storeProblem("readonly", "search the history", path, why, error));
+      throw storeProblem("readonly", "search the history", path, why, error);
     }
   }
 

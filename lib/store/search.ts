@@ -20,6 +20,8 @@ export interface SearchParts {
   readonly database: Database;
   readonly contacts: ContactTable;
   readonly keys: KeySequence;
+  /** Resolves when the index may be asked. */
+  readonly ready?: () => Promise<void>;
 }
 
 /** For {@linkcode searchMessages}. */
@@ -46,25 +48,30 @@ export const MAX_HITS = 200;
 const PAGE = 50;
 
 /**
- * Finds messages, the newest first; those that cannot be read are left out.
+ * Finds messages, the newest first; those that cannot be read are left out, and those that are being
+ * deleted. Others have their turn after every {@linkcode PAGE} entries of the index.
  *
  * @throws {InvalidInputError} Nobody has the name that it asks for.
  * @throws {DamagedIndexError} As its name says; messages are not affected.
  */
-export function searchMessages(
-  { database, contacts, keys }: SearchParts,
+export async function searchMessages(
+  { database, contacts, keys, ready }: SearchParts,
   { terms, from, before }: SearchQuery,
-  options: SearchOptions = {},
-): SearchHit[] {
+  options: SearchOptions & { readonly signal?: AbortSignal } = {},
+): Promise<SearchHit[]> {
   const { limit = 20, olderThan = Number.MAX_SAFE_INTEGER } = options;
   const expression = searchExpression(terms, authorsOf(contacts, options.from, from));
   const most = Math.min(limit, MAX_HITS);
   let end = before === undefined ? olderThan : Math.min(olderThan, keys.boundBefore(before) + 1);
   const hits: SearchHit[] = [];
   let length = 0;
-  while (hits.length < most) {
+  while (end > clearedTo(database) + 1) {
+    await ready?.();
+    options.signal?.throwIfAborted();
     const found = findKeys(database, expression, end);
+    const cleared = clearedTo(database);
     for (const key of found) {
+      if (key <= cleared) break;
       const hit = readHit(database, key, before);
       if (hit === undefined) continue;
       for (const message of Object.values(hit)) length += message.content.length;
@@ -72,9 +79,25 @@ export function searchMessages(
       if (hits.push(hit) === most) return hits;
     }
     if (found.length < PAGE) break;
-    end = found.at(-1)!;
+    // The index may have many entries of messages that are gone already.
+    end = Math.min(found.at(-1)!, endBelow(database, found.at(-1)!));
+    await new Promise((resolve) => setImmediate(resolve));
   }
   return hits;
+}
+
+/** The key up to which everything is being deleted; 0 for none. */
+function clearedTo(database: Database): number {
+  return database.get<{ last_key: number }>("SELECT last_key FROM clearing WHERE contact = 0")
+    ?.last_key ?? 0;
+}
+
+/** Behind the newest message below a key; Infinity where that cannot be read. */
+function endBelow(database: Database, key: number): number {
+  const newest = unlessDamaged(() =>
+    database.get<{ key: number | null }>("SELECT max(key) AS key FROM message WHERE key < ?", key)
+  );
+  return newest === undefined ? Infinity : (newest.key ?? 0) + 1;
 }
 
 /** Looks into the index and at no message. */

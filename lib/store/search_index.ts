@@ -92,9 +92,21 @@ export class SearchIndex {
   /** Resolves when everything that is stored now can be found. */
   async catchUp(signal?: AbortSignal): Promise<void> {
     const target = this.parts.keys.last;
+    await this.ready(signal);
     while (!this.#closed && (this.#clearing !== undefined || this.#to < target)) {
       signal?.throwIfAborted();
       await this.#oneStep();
+    }
+  }
+
+  /** Resolves when it may be asked; ends the emptying of it that a failure has stopped. */
+  async ready(signal?: AbortSignal): Promise<void> {
+    while (this.#clearing !== undefined && !this.#closed) {
+      signal?.throwIfAborted();
+      await this.#clearing;
+    }
+    if (!this.#closed && isBeingEmptied(this.parts.database)) {
+      await this.without(async () => {}, { signal });
     }
   }
 
@@ -189,7 +201,7 @@ export class SearchIndex {
   /** Goes on with what an earlier run began to take out. */
   async resume(signal?: AbortSignal): Promise<void> {
     const { database } = this.parts;
-    if (getMeta(database, CLEARING) !== undefined) await this.without(async () => {}, { signal });
+    if (isBeingEmptied(database)) await this.without(async () => {}, { signal });
     await this.merge(signal);
   }
 
@@ -295,7 +307,7 @@ export class SearchIndex {
     const now = indexedTo(database);
     if (now !== from) return now; // emptied meanwhile
     // What came after all that was to be cleared may have been in it.
-    if (getMeta(database, CLEARING) !== undefined) {
+    if (isBeingEmptied(database)) {
       this.empty(0);
       return 0;
     }
@@ -358,6 +370,11 @@ export class SearchIndex {
     this.parts.log.warn("The search index is damaged and is made anew; messages are not affected");
     this.empty(0);
   }
+}
+
+/** Whether pages of it are missing, also where a crash has stopped that. */
+export function isBeingEmptied(database: Database): boolean {
+  return getMeta(database, CLEARING) !== undefined;
 }
 
 /** The key up to which messages are in the index, as the current transaction has it. */

@@ -155,8 +155,13 @@ export class Store implements AsyncDisposable {
     query: SearchQuery,
     options: SearchOptions & { signal?: AbortSignal } = {},
   ): Promise<SearchHit[]> {
-    const parts = { database: this.#database, contacts: this.#contacts, keys: this.#keys };
     const { signal } = options;
+    const parts = {
+      database: this.#database,
+      contacts: this.#contacts,
+      keys: this.#keys,
+      ready: () => this.#index.ready(signal),
+    };
     try {
       await this.#index.catchUp(signal);
     } catch (error) {
@@ -166,13 +171,13 @@ export class Store implements AsyncDisposable {
       if (!isUnwritable) throw error;
     }
     try {
-      return searchMessages(parts, query, options);
+      return await searchMessages(parts, query, options);
     } catch (error) {
       if (!(error instanceof DamagedIndexError)) throw error;
     }
     await this.#index.startOver();
     await this.#index.catchUp(signal);
-    return searchMessages(parts, query, options);
+    return await searchMessages(parts, query, options);
   }
 
   /** Whom a nickname, an id or the start of one may mean; at most 16. */
