@@ -9,6 +9,7 @@ import { fitting, type Sized } from "./page.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
 import { drop, sweep } from "./sweep.ts";
 import { StoreError } from "./store_error.ts";
+import { dropUnusedContacts } from "./unused_contacts.ts";
 import type { WalCleaner } from "./wal.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
@@ -33,8 +34,9 @@ export interface RetentionLimits {
    */
   readonly before?: number;
   /**
-   * Messages and what the index has of them take at most so many bytes. The ids of what was
-   * received and the contacts, which stay, are not counted, nor is the WAL.
+   * Messages, what the index has of them, and contacts without an id take at most so many bytes.
+   * The ids of what was received and the contacts with an id, which stay, are not counted, nor is
+   * the WAL.
    */
   readonly maxBytes?: number;
   /** The share of them to be left free, 0 to 1, where they are exceeded; 0.03 unless given. */
@@ -116,8 +118,9 @@ export class Retention {
     await this.#inTurn(async () => {
       for (const { contact, last_key } of begun) await this.#clearTo(contact, last_key, signal);
       await index.resume(signal);
-      if (begun.length > 0) await this.#finish(0, signal);
-      else wal.tryEmpty();
+      if (begun.length > 0) return await this.#finish(0, signal);
+      await dropUnusedContacts(this.parts, signal);
+      wal.tryEmpty();
     });
   }
 
@@ -137,8 +140,8 @@ export class Retention {
       let most = Infinity;
       if (maxBytes !== undefined && usedBytes(this.parts.database) > maxBytes) {
         const lasting = this.#lastingBytes();
-        most = maxBytes + lasting;
         count += await this.#cutTo({ lasting, maxBytes, aim: maxBytes * (1 - room) }, signal);
+        most = maxBytes + lasting;
       }
       if (count > 0 || most < Infinity) await this.#finish(most, signal);
       return count;
@@ -174,6 +177,7 @@ export class Retention {
         count += await sweep(this.parts, { next, signal });
         await index.compact(signal);
       }
+      await dropUnusedContacts(this.parts, signal);
       const now = used();
       if (before - now < before * share * LEAST_EFFECT) break;
       before = now;
@@ -265,6 +269,7 @@ export class Retention {
   /** Gives free pages back to the disk and overwrites what is left: only then it is gone. */
   async #finish(maxBytes: number, signal?: AbortSignal): Promise<void> {
     const { keys, queue, wal, eraser } = this.parts;
+    await dropUnusedContacts(this.parts, signal);
     await queue.add(() => keys.trim());
     wal.tryEmpty(); // so that zeros are on the disk where the file is then cut off
     await this.#shrink(maxBytes, signal);
@@ -310,11 +315,19 @@ export class Retention {
 
   /** What stays in the file whatever is deleted; reads all of it, 20 ms for a million ids. */
   #lastingBytes(): number {
-    return this.parts.database.get<{ bytes: number | null }>(
-      `SELECT sum(pgsize) AS bytes FROM dbstat WHERE aggregate = TRUE AND name IN
-         ('received', 'contact', 'contact_id', 'contact_plain', 'contact_latest', 'hour', 'meta',
-           'clearing', 'search_config', 'sqlite_schema')`,
-    )!.bytes ?? 0;
+    const { database } = this.parts;
+    const bytesOf = (...names: string[]) =>
+      database.get<{ bytes: number | null }>(
+        `SELECT sum(pgsize) AS bytes FROM dbstat WHERE aggregate = TRUE AND
+           name IN (SELECT value FROM json_each(?))`,
+        JSON.stringify(names),
+      )!.bytes ?? 0;
+    const { share } = database.get<{ share: number | null }>(
+      "SELECT total(id IS NOT NULL) / count(*) AS share FROM contact",
+    )!;
+    const others = ["hour", "meta", "clearing", "search_config", "sqlite_schema"];
+    return bytesOf("received", "contact_id", ...others) +
+      bytesOf("contact", "contact_latest") * (share ?? 0);
   }
 
   /** Gives free pages back to the disk until the file is small enough. */

@@ -264,3 +264,36 @@ Deno.test("pruning to a size keeps as much as fits where the index takes more th
   const { size } = await Deno.stat(fixture.path);
   assert.ok(size <= used / 8 * 1.2, `${size} of ${used} bytes are left`);
 });
+
+Deno.test("pruning to a size lets go of plain names of whom nothing is left", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const name = (at: number) => `stranger${at.toString().padStart(20, "0")}`;
+  const receive = (nickname: string) => {
+    const fields = { contact: { nickname }, encrypted: false, trust: "plain" } as const;
+    const { id: _, ...message } = fixture.incoming("x", fields);
+    return store.inbox.receive(message);
+  };
+  await store.outbox.enqueue(fixture.outgoing("waits", { contact: { nickname: name(7) } }));
+  await store.inbox.receive(fixture.incoming("x", { contact: carol }));
+  for (let at = 0; at < 20_000; at += 2_000) {
+    await Promise.all(Array.from({ length: 2_000 }, (_, add) => receive(name(at + add))));
+  }
+  await store.prune({ maxBytes: 200_000 });
+  const left = [...Array(20_000).keys()].filter((at) => store.contactsNamed(name(at)).length > 0);
+  assert.equal(left[0], 7);
+  assert.ok(left.length < 1_500, `${left.length} names are left`);
+  assert.equal(left.at(-1), 19_999);
+  // Who has an id stays, since ids of his messages do.
+  assert.equal(store.contactsNamed("carol").length, 1);
+  const { size } = await Deno.stat(fixture.path);
+  assert.ok(size < 250_000, `${size} bytes`);
+  // Who was let go of can come back.
+  await receive(name(3));
+  const [newest] = store.history({ count: 1 });
+  assert.equal(newest.contact.nickname, name(3));
+  assert.ok(newest.contact.key > store.contactsNamed(name(19_999))[0].key);
+  await store.clear();
+  assert.deepEqual(store.contactsNamed(name(19_999)), []);
+  assert.equal(store.contactsNamed(name(7)).length, 1);
+});
