@@ -42,6 +42,15 @@ export class Database {
     return row === undefined ? undefined : Object.values(row)[0];
   }
 
+  /** Lets statements call a function that is always the same of the same text. */
+  define(name: string, body: (text: string) => string): void {
+    this.connection.function(name, { deterministic: true }, (value) => {
+      if (typeof value === "string") return body(value);
+      // Texts with a NUL are kept as bytes, since the runtime would cut them.
+      return new TextEncoder().encode(body(new TextDecoder().decode(value as Uint8Array)));
+    });
+  }
+
   /** Whether a transaction is open. */
   get inTransaction(): boolean {
     return this.connection.isTransaction;

@@ -6,6 +6,7 @@ import { areReadable, canDo, isReadable, nextReadable } from "./damage.ts";
 import type { KeySequence } from "./keys.ts";
 import { deleteMeta, getMeta, setMeta } from "./meta.ts";
 import { fitting } from "./page.ts";
+import { searchText } from "./search_text.ts";
 import { isDamage, isIndexDamage } from "./store_error.ts";
 import { MAX_BATCH_ROWS, type WriteQueue } from "./write_queue.ts";
 
@@ -45,6 +46,11 @@ const LAST_RECORD = 10;
 const CLEARING = "index_clearing";
 /** Stands in `meta` while words of what was taken out may still be in the file. */
 const UNMERGED = "unmerged";
+/** What the index has of a row of `searchable`; most texts are ASCII and need no look. */
+const INDEXED = `key,
+  CASE WHEN typeof(content) = 'text' AND octet_length(content) = length(content) THEN content
+    ELSE search_text(content) END,
+  author`;
 /** How long nothing must have been written before the index catches up. */
 const QUIET_MS = 250;
 /** From so many messages on it does not wait for quiet: a search would have to. */
@@ -68,6 +74,7 @@ export class SearchIndex {
   #isBeyondRepair = false;
 
   constructor(private readonly parts: SearchIndexParts) {
+    parts.database.define("search_text", searchText);
     this.#to = indexedTo(parts.database);
   }
 
@@ -127,7 +134,13 @@ export class SearchIndex {
         +isFinal,
       );
       if (!isFinal) setMeta(database, UNMERGED, 1);
-      for (const key of keys) database.run("DELETE FROM search WHERE rowid = ?", key);
+      for (const key of keys) {
+        database.run(
+          `INSERT INTO search (search, rowid, content, author)
+           SELECT 'delete', ${INDEXED} FROM searchable WHERE key = ?`,
+          key,
+        );
+      }
     } catch (error) {
       // Without its text a message cannot be taken out, and what is wrong is not the index.
       if (!isIndexDamage(error) || !keys.every((key) => isReadable(database, key))) {
@@ -311,8 +324,7 @@ export class SearchIndex {
       this.empty(0);
       return 0;
     }
-    const insert =
-      "INSERT INTO search (rowid, content, author) SELECT key, content, author FROM searchable";
+    const insert = `INSERT INTO search (rowid, content, author) SELECT ${INDEXED} FROM searchable`;
     try {
       // The end of a range is only found where the next row can be read.
       if (isAlone) database.run(`${insert} WHERE key = ?`, to);

@@ -1,4 +1,5 @@
 import { InvalidInputError } from "../errors.ts";
+import { endsWithLoneCharacter, searchText } from "./search_text.ts";
 
 /** What a user looks for. */
 export interface SearchQuery {
@@ -88,7 +89,7 @@ export function searchExpression(
 ): string {
   const parts: string[] = [];
   if (terms.length > 0) {
-    const all = terms.map(({ text, prefix }) => `"${text}"${prefix ? "*" : ""}`);
+    const all = terms.map(({ text, prefix }) => `"${searchText(text)}"${prefix ? "*" : ""}`);
     parts.push(`content : (${all.join(" AND ")})`);
   }
   if (authors !== undefined) {
@@ -98,8 +99,8 @@ export function searchExpression(
 }
 
 function termOf(raw: string, isPhrase: boolean, starred: boolean): SearchTerm | undefined {
-  const prefix = starred || !isPhrase && raw.endsWith("*");
   const text = raw.toWellFormed().replace(/["\0]/g, " ").trim().replace(/\*+$/, "").trim();
+  const prefix = (starred || !isPhrase && raw.endsWith("*")) && !endsWithLoneCharacter(text);
   if (!WORD.test(text)) return undefined; // punctuation is in no index
   if (prefix && [...text.matchAll(/[\p{L}\p{N}\p{Co}]/gu)].length < MIN_PREFIX) {
     throw refusal(`${text}*`, `at least ${MIN_PREFIX} letters must stand before a star`);

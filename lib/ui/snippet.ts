@@ -1,10 +1,18 @@
 import { parseSearch } from "../store/search_query.ts";
+import { LONE_CHARACTERS } from "../store/search_text.ts";
 import { shortened } from "./delivery_text.ts";
 
 /** Characters of a message that a search shows. */
 const LENGTH = 200;
 /** Characters before the hit. */
 const LEAD = 60;
+/** One that is a word of its own at the start, and characters of words, for regular expressions. */
+const LONE = new RegExp(`^[${LONE_CHARACTERS}]`, "u");
+const LETTER = `(?![${LONE_CHARACTERS}])[\\p{L}\\p{N}\\p{Co}]`;
+/** Words, and characters of their own in a row, which are looked for so. */
+const WORDS = new RegExp(`[${LONE_CHARACTERS}]+|(?:${LETTER})+`, "gu");
+/** Where a word may begin: not behind a letter, unless that is a word of its own. */
+const START = `(?<!${LETTER})`;
 /** UTF-16 units in which the hit is looked for. */
 const MAX_SEARCHED = 65_536;
 
@@ -27,15 +35,13 @@ export function snippet(content: string, query: string): string {
 function firstHit(text: string, query: string): number {
   let words: string[];
   try {
-    words = parseSearch(query).terms.flatMap((term) =>
-      folded(term.text).text.match(/[\p{L}\p{N}\p{Co}]+/gu) ?? []
-    );
+    words = parseSearch(query).terms.flatMap((term) => folded(term.text).text.match(WORDS) ?? []);
   } catch {
     return 0;
   }
   const { text: searched, places } = folded(text);
   const starts = words.map((word) => {
-    const match = new RegExp(`(?<![\\p{L}\\p{N}\\p{Co}])${word}`, "u").exec(searched);
+    const match = new RegExp(`${LONE.test(word) ? "" : START}${word}`, "u").exec(searched);
     return match?.index ?? Infinity;
   });
   const first = Math.min(...starts);

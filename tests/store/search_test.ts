@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { InvalidInputError } from "../../lib/errors.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
@@ -228,5 +229,77 @@ Deno.test("search finds everything once while messages come faster than they are
   }
   for (const at of [0, 1_999, 2_000, 19_999, 20_000, 25_999]) {
     assert.deepEqual(await find(store, `n${at}`), [`n${at}`]);
+  }
+});
+
+Deno.test("search finds words that touch a picture or sign of any age", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const texts = ["nice🙂", "🤗thanks", "smile🫩face", "good👍", "next🇫🇮day", "ok☺︎", "Gr🙂ße→Öl"];
+  for (const text of texts) await store.inbox.receive(fixture.incoming(text));
+  for (const word of ["nice", "thanks", "smile", "face", "good", "next", "day", "ok", "oel*"]) {
+    assert.equal((await find(store, word)).length, word === "oel*" ? 0 : 1, word);
+  }
+  assert.deepEqual(await find(store, "öl"), ["Gr🙂ße→Öl"]);
+  assert.deepEqual(await find(store, "smile🤗face"), ["smile🫩face"]);
+});
+
+Deno.test("search finds parts of texts without spaces between words", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const texts = [
+    "日本語のテキスト",
+    "今天天气很好",
+    "ข้อความภาษาไทย",
+    "학교에서 만나요",
+    "本日は2026年です",
+    "𠮷野家",
+  ];
+  for (const text of texts) await store.inbox.receive(fixture.incoming(text));
+  const expected: [string, number[]][] = [
+    ["日本", [0]],
+    ["日本*", [0]],
+    ["テキスト", [0]],
+    ["語のテ", [0]],
+    ["本日", [4]],
+    ["天气", [1]],
+    ["天天*", [1]],
+    ["日", [4, 0]],
+    ["日*", [4, 0]],
+    ["気", []],
+    ["ภาษา", [2]],
+    ["학교에서", [3]],
+    ["학교*", [3]],
+    ["2026", [4]],
+    ["は2026年", [4]],
+    ["野", [5]],
+    ["𠮷", [5]],
+    ['"语 日"', []],
+    ["日本 テキスト", [0]],
+  ];
+  for (const [query, found] of expected) {
+    assert.deepEqual(await find(store, query), found.map((at) => texts[at]), query);
+  }
+});
+
+Deno.test("search forgets such texts as they were put into the index, also with a NUL in them", async () => {
+  for (const count of [1, 300]) {
+    await using fixture = await StoreFixture.make();
+    await using store = await fixture.open();
+    const texts = Array.from({ length: count }, (_, at) => `nice🙂 日本語 ${at}\0ไทย→ende${at}`);
+    await Promise.all(texts.map((text) => store.inbox.receive(fixture.incoming(text))));
+    await store.inbox.receive(fixture.incoming("日本", { contact: carol }));
+    assert.equal(
+      (await store.search(parseSearch("ไทย"), { limit: 200 })).length,
+      Math.min(count, 200),
+    );
+    await store.clear(bob);
+    assert.deepEqual(await find(store, "日本"), ["日本"]);
+    await store[Symbol.asyncDispose]();
+    const database = new DatabaseSync(fixture.path);
+    database.exec("CREATE VIRTUAL TABLE temp.words USING fts5vocab('main', 'search', 'row')");
+    const terms = database.prepare("SELECT term FROM words").all().map(({ term }) => term);
+    database.close();
+    assert.deepEqual(terms.filter((term) => !/^(f\d+|日|本)$/.test(term as string)), []);
   }
 });

@@ -42,7 +42,7 @@ async function workOf(body: () => Promise<void>): Promise<Work[]> {
     if (/^INSERT INTO search \(rowid/.test(sql)) {
       work!.taken += Math.min(COUNT, Number(values[1]) - Number(values[0]) + 1) * SIZE;
     }
-    if (/^DELETE FROM search/.test(sql)) work![isForGood ? "removedForGood" : "removed"] += SIZE;
+    if (/SELECT 'delete', key/.test(sql)) work![isForGood ? "removedForGood" : "removed"] += SIZE;
     return Reflect.apply(run, this, values);
   };
   try {

@@ -26,6 +26,14 @@ Deno.test("a hit is a word's beginning, not what stands within another one", () 
   assert.match(snippet(`${LONG}concatenate ${LONG}cat ${LONG}`, "cat"), / cat lorem/);
 });
 
+Deno.test("a hit is found beside a picture, and where no spaces are between words", () => {
+  assert.match(snippet(`${LONG}☺nice🙂face ${LONG}`, "face"), /nice🙂face/);
+  const long = "これは長い文章です。".repeat(50);
+  assert.match(snippet(`${long}日本語のテキスト${long}`, "テキスト"), /^…テキスト/);
+  assert.match(snippet(`${long}日本語のテキスト${long}`, "日本*"), /^…日本語/);
+  assert.match(snippet(`${long}日本語abc ${long}`, "abc"), /^…abc/);
+});
+
 Deno.test("where nothing is found the beginning is shown", () => {
   for (const query of ["elsewhere", "from:bob", "", "-", "a*"]) {
     assert.match(snippet(LONG, query), /^lorem ipsum dolor .*…$/, query);
