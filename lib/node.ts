@@ -119,11 +119,8 @@ export class Node implements AsyncDisposable {
         introductions,
         present: this.#presence,
         find: (target) => this.find(target),
-        endSession: (id) => {
-          // Told to the other side, who is not to learn that he is blocked: as at every end.
-          void this.#sessions?.drop(id, "sending has ended");
-          this.#presence.sessionChanged(id);
-        },
+        // The other side is not to learn that it is blocked: it is told what it is at every end.
+        endSession: (id, reason) => void this.#sessions?.drop(id, reason, "sending has ended"),
         onDecided: () => this.#messages?.wakeAll(),
       });
     }
@@ -212,6 +209,11 @@ export class Node implements AsyncDisposable {
   get messages(): Messages {
     if (this.#messages !== undefined) return this.#messages;
     throw new ParlanceError("Cannot do that without a history");
+  }
+
+  /** Why what earlier runs have kept is not available, for the user, where it is not. */
+  get historyProblem(): string | undefined {
+    return this.#options.history?.problem;
   }
 
   /** How often input from outside was refused, by cause. */

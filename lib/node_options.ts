@@ -59,6 +59,8 @@ export interface NodeHistory extends MessageSettings {
    * what comes in is shown, and not acknowledged: its senders keep it.
    */
   readonly isDurable?: boolean;
+  /** Why what earlier runs have kept is not available, for the user, where it is not. */
+  readonly problem?: string;
 }
 
 /** Who a node is, whom it has met, and what it does with plain text. */

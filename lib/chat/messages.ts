@@ -91,6 +91,8 @@ export class Messages implements Disposable {
   readonly #tags: Map<number, unknown>;
   readonly #stop = new AbortController();
   readonly #trouble: DiskTrouble;
+  /** Messages on their way that could not be stored; a session's limits bound them. */
+  readonly #unstored = new Set<Promise<void>>();
 
   private constructor(
     options: MessagesOptions,
@@ -165,7 +167,9 @@ export class Messages implements Disposable {
       }
       // Who is there can be told all the same; only nothing of it is kept.
       this.#trouble.failed(error.message);
-      void this.#sendUnstored(carrier, { ...message, key: 0 }, tag);
+      const sending = this.#sendUnstored(carrier, { ...message, key: 0 }, tag)
+        .finally(() => this.#unstored.delete(sending));
+      this.#unstored.add(sending);
       return { messageId, to, state: "sent" };
     }
   }
@@ -216,8 +220,8 @@ export class Messages implements Disposable {
   }
 
   /** Resolves when everything has arrived that can without somebody coming who is away. */
-  idle(): Promise<void> {
-    return this.#outbox.idle();
+  async idle(): Promise<void> {
+    await Promise.all([this.#outbox.idle(), ...this.#unstored]);
   }
 
   /**

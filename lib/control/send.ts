@@ -1,5 +1,5 @@
 import { printableName } from "../base/printable.ts";
-import { LimitError, ParlanceError } from "../errors.ts";
+import { LimitError, messageOf, ParlanceError } from "../errors.ts";
 import { quoteTarget } from "../ui/commands.ts";
 import { aborted } from "../ui/ending.ts";
 import { shellText } from "./ask.ts";
@@ -232,7 +232,12 @@ async function readMessage(
   let length = 0;
   while (true) {
     if (length === bytes.length) throw tooLong(maxContentBytes);
-    const count = await Promise.race([read(bytes.subarray(length)), left]);
+    let count: number | null | undefined;
+    try {
+      count = await Promise.race([read(bytes.subarray(length)), left]);
+    } catch (cause) {
+      throw new ParlanceError(`Cannot read standard input: ${messageOf(cause)}`, { cause });
+    }
     if (count === undefined) return undefined;
     if (count === null) break;
     length += count;

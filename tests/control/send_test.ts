@@ -214,6 +214,12 @@ Deno.test("standard input that is empty, too long or no text is refused", async 
   };
   const { running } = run({ ...SEND, text: undefined }, new FakeClock(), { read });
   await assert.rejects(running, { message: /it is not text in UTF-8/ });
+  const broken = () => Promise.reject(new Deno.errors.IsADirectory("Is a directory"));
+  const failed = run({ ...SEND, text: undefined }, new FakeClock(), { read: broken });
+  await assert.rejects(failed.running, {
+    name: "ParlanceError",
+    message: "Cannot read standard input: Is a directory",
+  });
 });
 
 Deno.test("an interrupt while standard input is read ends the command", async () => {

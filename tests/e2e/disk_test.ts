@@ -188,6 +188,9 @@ async function talksWithout(directory: string, why: RegExp, script = ":"): Promi
   await alice.waitFor({ event: "message", content: "hello back" });
   await bob.waitFor({ event: "delivered", ref: "hello back" });
   assert.deepEqual(await received(bob), ["hello"], "kept while the program runs");
+  const [{ problem }] = bob.all({ event: "history" });
+  assert.match(String(problem), why);
+  assert.match(String(problem), /only what was said since the client started$/);
   await bob.send({ command: "quit" });
   assert.equal((await bob.exited()).code, 0);
 }

@@ -30,3 +30,11 @@ namespaceSessionTest(
     assert.ok(kills >= 6, `${kills} kills`);
   },
 );
+
+sessionTest(
+  "each message is kept once, and in order, when clients and the server that joins them are killed",
+  async () => {
+    const { kills } = await runKill("server", SEED, PART);
+    assert.ok(kills >= 6, `${kills} kills`);
+  },
+);

@@ -54,6 +54,9 @@ Deno.test("a full disk keeps nobody who is there from being told, and nothing ov
   await alice.node.post("bob", "unkept");
   await until(() => bob.heard.includes("alice: unkept"), "the message");
   assert.ok(alice.story.some((line) => line.includes("the disk is full")), "the user is told");
+  await alice.node.post("bob", "before the end");
+  await alice.node.messages.idle();
+  assert.ok(fates(alice).includes("before the end: delivered"), "ending waits for it, too");
   Reflect.deleteProperty(outbox, "enqueue");
   await secure.end(bob.node);
   await passing(secure, () => alice.node.peers().length === 0, "bob's leaving");

@@ -1,7 +1,7 @@
 /**
- * The kill test with one seed after another. Arguments, all of which can be left out: `kill`, `cut` or
- * `both` for what goes wrong, else all in turn; seeds, else as many as fit into `SECONDSs`, such as
- * `600s`, or two minutes; and `part=0.3` for less of everything in each run.
+ * The kill test with one seed after another. Arguments, all of which can be left out: `kill`, `cut`,
+ * `both` or `server` for what goes wrong, else all in turn; seeds, else as many as fit into
+ * `SECONDSs`, such as `600s`, or two minutes; and `part=0.3` for less of everything in each run.
  */
 import { runKill, type TroubleName, TROUBLES } from "../support/kill.ts";
 

@@ -2,6 +2,7 @@ import { checkHistoryOf } from "./kill_check.ts";
 import { planFaults } from "./kill_faults.ts";
 import { FragileNetwork } from "./kill_network.ts";
 import { SeededRandom } from "./kill_random.ts";
+import { FragileServer } from "./kill_server.ts";
 import { Writer } from "./kill_writer.ts";
 import { startClient } from "./program.ts";
 import { unique } from "./unique.ts";
@@ -25,12 +26,15 @@ export interface Trouble {
   readonly cuts: number;
   /** How many of those are longer than a session lasts without a sign of life. */
   readonly longCuts: number;
+  /** How often the bootstrap server is killed, through which alone they know of each other. */
+  readonly restarts?: number;
 }
 
 export const TROUBLES = {
   kill: { messages: 2000, kills: 44, cuts: 0, longCuts: 0 },
   cut: { messages: 2000, kills: 0, cuts: 24, longCuts: 2 },
   both: { messages: 2000, kills: 20, cuts: 14, longCuts: 1 },
+  server: { messages: 2000, kills: 20, cuts: 0, longCuts: 0, restarts: 10 },
 } as const satisfies Record<string, Trouble>;
 export type TroubleName = keyof typeof TROUBLES;
 
@@ -63,6 +67,8 @@ export async function runKill(name: TroubleName, seed: number, part = 1): Promis
   const began = performance.now();
   await using run = new AsyncDisposableStack();
   const network = trouble.cuts > 0 ? run.use(await FragileNetwork.make()) : undefined;
+  const { restarts = 0 } = trouble;
+  const server = restarts > 0 ? run.use(await FragileServer.start()) : undefined;
   const random = new SeededRandom(seed);
   const progress = new Progress();
   const nicknames = [unique("alice"), unique("bob")];
@@ -82,7 +88,7 @@ export async function runKill(name: TroubleName, seed: number, part = 1): Promis
       onChange: () => progress.changed(),
       start: () =>
         startClient(nicknames[at], {
-          args: ["--data-dir", directory, ...where],
+          args: ["--data-dir", directory, ...where, ...(server?.clientArgs ?? [])],
           config: CONFIG,
           host: network?.hosts[at],
         }),
@@ -103,7 +109,7 @@ export async function runKill(name: TroubleName, seed: number, part = 1): Promis
         wake();
       };
       const release = () => upTo(progress.limit + RELEASED);
-      const planned = planFaults({ ...trouble, random, writers, network, release });
+      const planned = planFaults({ ...trouble, random, writers, network, server, release });
       for (const { at, inject } of planned) {
         const due = at * trouble.messages;
         upTo(Math.ceil(due) + BEFORE);
@@ -147,12 +153,14 @@ export async function runKill(name: TroubleName, seed: number, part = 1): Promis
   };
 }
 
-function partOf({ messages, kills, cuts, longCuts }: Trouble, part: number): Trouble {
+function partOf(trouble: Trouble, part: number): Trouble {
+  const { messages, kills, cuts, longCuts, restarts = 0 } = trouble;
   return {
     messages: Math.ceil(messages * part),
     kills: Math.ceil(kills * part),
     cuts: Math.ceil(cuts * part),
     longCuts: Math.ceil(longCuts * part),
+    restarts: Math.ceil(restarts * part),
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Cut, CUTS, type FragileNetwork } from "./kill_network.ts";
 import type { SeededRandom } from "./kill_random.ts";
+import type { FragileServer } from "./kill_server.ts";
 import { type Moment, sleep, type Writer } from "./kill_writer.ts";
 
 /** A fault waits no longer than this for its moment, in milliseconds. */
@@ -21,6 +22,9 @@ export interface FaultOptions {
   /** How many of the cuts are long ones. */
   readonly longCuts: number;
   readonly network: FragileNetwork | undefined;
+  /** How often the bootstrap server is killed. */
+  readonly restarts?: number;
+  readonly server: FragileServer | undefined;
   /** Lets the writers go on: a fault is to find messages on their way. */
   readonly release: () => void;
 }
@@ -33,7 +37,7 @@ interface Fault {
 
 /** Plans the faults of a run, spread over it, in order. */
 export function planFaults(options: FaultOptions): Fault[] {
-  const { random, kills, cuts, longCuts } = options;
+  const { random, kills, cuts, longCuts, restarts = 0, server } = options;
   // The last part of the messages is left for the last faults to be seen in.
   const spread = (count: number, inject: (index: number) => Promise<void>): Fault[] =>
     Array.from({ length: count }, (_, index) => ({
@@ -46,6 +50,10 @@ export function planFaults(options: FaultOptions): Fault[] {
       const every = Math.ceil(cuts / longCuts);
       if (index % every !== 0) return injectCut(options, random.pick([20, 100, 400, 1500]));
       return injectCut(options, index / every % 2 === 0 ? BROKEN_MS : SILENT_MS);
+    }),
+    ...spread(restarts, () => {
+      options.release();
+      return server!.restart();
     }),
   ];
   return injected.sort((a, b) => a.at - b.at);
