@@ -1,7 +1,7 @@
 import { messageOf } from "../errors.ts";
 import type { Database, Row } from "./database.ts";
 import { versionOf } from "./migrate.ts";
-import { openReadOnly } from "./open.ts";
+import { openReadOnly } from "./open_read_only.ts";
 
 /** What is in a history and whether it can be relied upon. */
 export interface HistoryReport {
@@ -28,7 +28,7 @@ const MAX_PROBLEMS = 20;
  * @throws {StoreError} There is no file, or none that can be opened for reading.
  */
 export async function checkHistory(path: string): Promise<HistoryReport> {
-  const database = await openReadOnly(path);
+  const database = await openReadOnly(path, { isLenient: true });
   try {
     const problems: string[] = [];
     /** Runs a check; what it throws is a problem too. */

@@ -2,7 +2,7 @@ import { type Contact, contactOf } from "./contacts.ts";
 import { nextReadable } from "./damage.ts";
 import type { Database, Row } from "./database.ts";
 import { messageOf, type StoredMessage } from "./message.ts";
-import { openReadOnly } from "./open.ts";
+import { openReadOnly } from "./open_read_only.ts";
 
 /** What an export meets, in the order of arrival. */
 export type ExportItem =
@@ -21,7 +21,7 @@ const MAX_KEY = Number.MAX_SAFE_INTEGER;
  * @throws {StoreError} There is no file, or none that can be opened for reading.
  */
 export async function* exportHistory(path: string): AsyncGenerator<ExportItem, void, void> {
-  const database = await openReadOnly(path);
+  const database = await openReadOnly(path, { isLenient: true });
   try {
     const contacts = new ContactNames(database);
     const end = lastKey(database);

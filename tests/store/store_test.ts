@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { silentLog } from "../../lib/base/log.ts";
 import { InvalidInputError } from "../../lib/errors.ts";
 import { exportHistory } from "../../lib/store/export.ts";
 import type { StoredMessage } from "../../lib/store/message.ts";
+import { openDatabase } from "../../lib/store/open.ts";
 import { APPLICATION_ID } from "../../lib/store/schema.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
 import { bob, carol, contents, StoreFixture } from "./fixtures.ts";
+import { makeVersion1 } from "./version_1.ts";
 
 Deno.test("store keeps what was written when it is opened again", async () => {
   await using fixture = await StoreFixture.make();
@@ -49,7 +52,26 @@ Deno.test("store takes away what others may do with its file", async () => {
   await (await fixture.open())[Symbol.asyncDispose]();
   await Deno.chmod(fixture.path, 0o644);
   await using _store = await fixture.open();
-  assert.equal((await Deno.stat(fixture.path)).mode! & 0o777, 0o600);
+  for (const suffix of ["", "-wal", "-shm"]) {
+    assert.equal((await Deno.stat(fixture.path + suffix)).mode! & 0o777, 0o600, suffix);
+  }
+});
+
+Deno.test("store waits for the disk at each commit, however it was opened", async () => {
+  await using fixture = await StoreFixture.make();
+  const synchronous = async () => {
+    const database = await openDatabase({ path: fixture.path, log: silentLog });
+    try {
+      return [database.pragma("synchronous"), database.pragma("journal_mode")];
+    } finally {
+      database.close();
+    }
+  };
+  assert.deepEqual(await synchronous(), [2, "wal"], "a new file");
+  assert.deepEqual(await synchronous(), [2, "wal"], "one that is there");
+  await Deno.remove(fixture.path);
+  makeVersion1(fixture.path);
+  assert.deepEqual(await synchronous(), [2, "wal"], "one of an earlier version");
 });
 
 Deno.test("store is set up to lose nothing that it confirmed", async () => {
