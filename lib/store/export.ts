@@ -1,14 +1,22 @@
+import { messageOf as messageTextOf } from "../errors.ts";
 import { type Contact, contactOf } from "./contacts.ts";
 import { nextReadable } from "./damage.ts";
 import type { Database, Row } from "./database.ts";
 import { messageOf, type StoredMessage } from "./message.ts";
 import { openReadOnly } from "./open_read_only.ts";
+import { Salvage } from "./salvage.ts";
+import { isDamage, storeProblem } from "./store_error.ts";
 
 /** What an export meets, in the order of arrival. */
 export type ExportItem =
   | { readonly kind: "message"; readonly message: StoredMessage }
-  /** No message with a key in this range could be read; not every one needs to have been there. */
-  | { readonly kind: "unreadable"; readonly from: number; readonly to: number };
+  /** The file cannot be opened: from here on messages are collected from its pages. */
+  | { readonly kind: "broken"; readonly error: Error }
+  /**
+   * No message with a key in this range could be read; not every one needs to have been there.
+   * Without an end it is not known how many came after it, if any.
+   */
+  | { readonly kind: "unreadable"; readonly from: number; readonly to?: number };
 
 /** Rows in memory at a time. */
 const PAGE = 100;
@@ -16,15 +24,49 @@ const MAX_KEY = Number.MAX_SAFE_INTEGER;
 
 /**
  * Reads the history, of a damaged file what is readable. The file is not written to, and may be in
- * use; memory stays bounded whatever its size.
+ * use; memory stays bounded but for a few bytes for each page of a damaged file.
  *
- * @throws {StoreError} There is no file, or none that can be opened for reading.
+ * @throws {StoreError} There is no file, none that can be opened for reading, or nothing in it.
  */
 export async function* exportHistory(path: string): AsyncGenerator<ExportItem, void, void> {
-  const database = await openReadOnly(path, { isLenient: true });
+  let database: Database;
   try {
-    const contacts = new ContactNames(database);
-    const end = lastKey(database);
+    database = await openReadOnly(path, { isLenient: true });
+  } catch (error) {
+    using salvage = await salvageOf(path, error);
+    yield { kind: "broken", error: error as Error };
+    return yield* salvaged(salvage, new ContactNames(undefined, salvage), 0, undefined);
+  }
+  try {
+    yield* exportFrom(database);
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * Looks for messages in the pages of a file that cannot be opened because it is damaged.
+ *
+ * @param error Why it cannot be opened.
+ * @throws {StoreError} It is something else, or there are none.
+ */
+export async function salvageOf(path: string, error: unknown): Promise<Salvage> {
+  if (!isDamage(error)) throw error;
+  const salvage = await Salvage.scan(path);
+  if (salvage.messageCount > 0) return salvage;
+  salvage[Symbol.dispose]();
+  const why = messageTextOf((error as Error).cause ?? error);
+  throw storeProblem("damaged", "read the history", path, why, error, NOTHING_LEFT);
+}
+
+const NOTHING_LEFT = "no message is left in it: restore it from a backup, or move it away, and " +
+  "a new one begins";
+
+async function* exportFrom(database: Database): AsyncGenerator<ExportItem, void, void> {
+  const contacts = new ContactNames(database);
+  const end = lastKey(database);
+  let salvage: Salvage | undefined;
+  try {
     for (let next = 0; next <= end;) {
       try {
         const rows = readPage(database, next);
@@ -34,14 +76,40 @@ export async function* exportHistory(path: string): AsyncGenerator<ExportItem, v
       } catch {
         const { message, resume } = readOne(database, next, contacts);
         if (message !== undefined) yield { kind: "message", message };
-        else yield { kind: "unreadable", from: next, to: Math.min(resume - 1, end) };
+        else {
+          contacts.salvage = salvage ??= await Salvage.scan(database.path);
+          const to = resume > end ? end : resume - 1;
+          yield* salvaged(salvage, contacts, next, to === UNKNOWN ? undefined : to);
+        }
         next = resume;
       }
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
   } finally {
-    database.close();
+    salvage?.[Symbol.dispose]();
   }
+}
+
+/** What SQLite does not find. */
+async function* salvaged(
+  salvage: Salvage,
+  contacts: ContactNames,
+  from: number,
+  to: number | undefined,
+): AsyncGenerator<ExportItem, void, void> {
+  let count = 0;
+  const last = to ?? salvage.lastKey;
+  for (const item of salvage.read(from, last)) {
+    if (item.kind === "row") yield { kind: "message", message: contacts.complete(item.row) };
+    // Keys begin with 1.
+    else if (item.to > 0) yield { kind: "unreadable", from: Math.max(1, item.from), to: item.to };
+    if (++count % PAGE === 0) await nextTurn();
+  }
+  if (to === undefined) yield { kind: "unreadable", from: Math.max(from, last + 1) };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 const COLUMNS =
@@ -99,14 +167,21 @@ function lastKey(database: Database): number {
       // The other one knows as well.
     }
   }
-  return known ? last : MAX_KEY - 1;
+  return known ? last : UNKNOWN;
 }
+
+const UNKNOWN = MAX_KEY - 1;
 
 /** Contacts by key, read apart: a message whose contact cannot be read is still a message. */
 class ContactNames {
   readonly #known = new Map<number, Contact>();
 
-  constructor(private readonly database: Database) {}
+  /** Asked where the database does not know. */
+  salvage: Salvage | undefined;
+
+  constructor(private readonly database: Database | undefined, salvage?: Salvage) {
+    this.salvage = salvage;
+  }
 
   complete(row: Row): StoredMessage {
     const contact = this.#find(row.contact as number);
@@ -121,12 +196,12 @@ class ContactNames {
     let contact = this.#known.get(key);
     if (contact !== undefined) return contact;
     try {
-      const row = this.database.get("SELECT key, id, nickname FROM contact WHERE key = ?", key);
+      const row = this.database?.get("SELECT key, id, nickname FROM contact WHERE key = ?", key);
       contact = row && contactOf(row);
     } catch {
       // Named by its key.
     }
-    contact ??= { key, nickname: `?${key}` };
+    contact ??= this.salvage?.contacts.get(key) ?? { key, nickname: `?${key}` };
     if (this.#known.size < 10_000) this.#known.set(key, contact);
     return contact;
   }

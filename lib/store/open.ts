@@ -3,7 +3,7 @@ import { Database } from "./database.ts";
 import { migrate } from "./migrate.ts";
 import { BUSY_TIMEOUT_MS, hasSharedMemory, requireRoomBeside } from "./beside.ts";
 import { connectReadOnly, refuseOthers } from "./open_read_only.ts";
-import { type Migration, MIGRATIONS } from "./schema.ts";
+import { type Migration, MIGRATIONS, PAGE_BYTES } from "./schema.ts";
 import { storeError, storeProblem } from "./store_error.ts";
 
 /** For {@linkcode openDatabase}. */
@@ -58,7 +58,7 @@ export async function openDatabase(options: OpenOptions): Promise<Database> {
 
 function configure(database: Database): void {
   // The first three only matter for a file that is new.
-  database.pragma("page_size = 4096");
+  database.pragma(`page_size = ${PAGE_BYTES}`);
   database.pragma("auto_vacuum = INCREMENTAL");
   database.pragma("journal_mode = WAL");
   database.pragma("synchronous = FULL");

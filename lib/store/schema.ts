@@ -19,6 +19,9 @@ export const HISTORY_FILE = "history.sqlite";
 /** "Parl" in ASCII: what the header of our files says (sqlite.org/fileformat2, offset 68). */
 export const APPLICATION_ID = 0x5061726c;
 
+/** Of each page of the file, in bytes. */
+export const PAGE_BYTES = 4096;
+
 /** Values of `message.state`: one number for the direction and the state of an outgoing message. */
 export const STATE = { received: 0, pending: 1, sent: 2, delivered: 3, failed: 4 } as const;
 

@@ -42,7 +42,7 @@ async function exported(path: string) {
   const gaps: [number, number][] = [];
   for await (const item of exportHistory(path)) {
     if (item.kind === "message") keys.push(item.message.key);
-    else gaps.push([item.from, item.to]);
+    else if (item.kind === "unreadable") gaps.push([item.from, item.to ?? Infinity]);
   }
   return { keys, gaps };
 }
