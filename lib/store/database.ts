@@ -79,6 +79,18 @@ export class Database {
     }
   }
 
+  /** Lets `body` change what the file says about its own tables, which is then read again. */
+  changingSchema<T>(body: () => T): T {
+    return this.changingShadows(() => {
+      this.pragma("writable_schema = ON");
+      try {
+        return body();
+      } finally {
+        this.pragma("writable_schema = RESET");
+      }
+    });
+  }
+
   #defend(isActive: boolean): void {
     const connection: DatabaseSync & { enableDefensive?(active: boolean): void } = this.connection;
     connection.enableDefensive?.(isActive);

@@ -6,7 +6,8 @@ import { areReadable, canDo, isReadable, nextReadable } from "./damage.ts";
 import type { KeySequence } from "./keys.ts";
 import { deleteMeta, getMeta, setMeta } from "./meta.ts";
 import { fitting } from "./page.ts";
-import { isDamage, isIndexDamage } from "./store_error.ts";
+import { isIndexOpen, reclaimPages, replaceIndex } from "./search_tables.ts";
+import { isDamage, isIndexDamage, storeProblem } from "./store_error.ts";
 import { MAX_BATCH_ROWS, type WriteQueue } from "./write_queue.ts";
 
 /** What the index needs of the store. */
@@ -45,6 +46,8 @@ const LAST_RECORD = 10;
 const CLEARING = "index_clearing";
 /** Stands in `meta` while words of what was taken out may still be in the file. */
 const UNMERGED = "unmerged";
+/** How often in a run a damaged index is made anew: a disk that fails would damage it again. */
+const MAX_REPAIRS = 3;
 /** How long nothing must have been written before the index catches up. */
 const QUIET_MS = 250;
 /** From so many messages on it does not wait for quiet: a search would have to. */
@@ -66,6 +69,7 @@ export class SearchIndex {
   #carefulTo = 0;
   /** Damaged so that not even emptying it works: then only a search tries again, and fails. */
   #isBeyondRepair = false;
+  #repairs = 0;
 
   constructor(private readonly parts: SearchIndexParts) {
     this.#to = indexedTo(parts.database);
@@ -223,9 +227,34 @@ export class SearchIndex {
     this.#to = to;
   }
 
-  /** Makes a damaged index anew, as far as it has begun when this resolves. */
+  /** Makes the index anew where one can see at once that it is damaged. */
+  async examine(): Promise<void> {
+    if (!isIndexOpen(this.parts.database)) await this.startOver();
+  }
+
+  /**
+   * Makes a damaged index anew, as far as it has begun when this resolves.
+   *
+   * @throws {StoreError} `damaged`, it cannot be, or was too often.
+   */
   async startOver(): Promise<void> {
-    await this.parts.queue.add(() => this.#startOver(), ALONE);
+    const { database, log, queue } = this.parts;
+    try {
+      return await queue.add(() => this.#startOver(), ALONE);
+    } catch (error) {
+      if (!isDamage(error) || this.#repairs >= MAX_REPAIRS) throw error;
+    }
+    await queue.add(() => {
+      replaceIndex(database);
+      this.#startOver();
+    }, ALONE);
+    if (!reclaimPages(database)) {
+      log.warn(
+        `Words of messages remain in ${database.path} where the damaged search index was, and that ` +
+          "room is not used again; to be rid of them, save the messages with `parlance history " +
+          "export` and move the file away",
+      );
+    }
   }
 
   /** Ends what runs in the background. */
@@ -355,8 +384,14 @@ export class SearchIndex {
 
   /** The index is made from the messages: a damaged one is made anew. */
   #startOver(): void {
-    this.parts.log.warn("The search index is damaged and is made anew; messages are not affected");
+    const { database, log } = this.parts;
+    if (this.#repairs >= MAX_REPAIRS) {
+      const why = `its index was damaged ${MAX_REPAIRS} times since the program started`;
+      throw storeProblem("damaged", "search the history", database.path, why);
+    }
     this.empty(0);
+    if (this.#repairs++ > 0) return;
+    log.warn("The search index is damaged and is made anew; messages are not affected");
   }
 }
 

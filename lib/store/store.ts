@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { messageOf } from "../errors.ts";
 import { Ages } from "./ages.ts";
 import { type Contact, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
@@ -109,6 +110,10 @@ export class Store implements AsyncDisposable {
       throw error;
     }
     store.#index.schedule();
+    store.#index.examine().catch((error) => {
+      if (store.#closing.signal.aborted) return;
+      options.log.warn(`The search finds nothing: ${messageOf(error)}`);
+    });
     store.#retention.resume(store.#closing.signal).catch((error) => {
       options.log.debug(`Clearing the history was not ended: ${error}`);
     });

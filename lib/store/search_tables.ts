@@ -1,0 +1,48 @@
+import { canDo } from "./damage.ts";
+import type { Database } from "./database.ts";
+import { SEARCH_TABLE } from "./schema.ts";
+import { isFileProblem } from "./store_error.ts";
+
+/** The virtual table, and what FTS5 keeps behind it. */
+const NAMES = ["search", "search_data", "search_idx", "search_config"];
+/** A file up to this size is made anew in ten seconds, in bytes. */
+const MAX_VACUUM_BYTES = 512 * 2 ** 20;
+
+/** Whether the index can be opened; what is further down in it only a search sees. */
+export function isIndexOpen(database: Database): boolean {
+  return canDo(() => {
+    database.get("SELECT rowid FROM search WHERE search MATCH 'x' LIMIT 1");
+    for (const name of NAMES.slice(1)) database.get(`SELECT 1 FROM ${name} LIMIT 1`);
+  });
+}
+
+/**
+ * Puts empty tables in the place of ones that not even can be emptied or dropped, because their
+ * first pages are damaged. Only inside a transaction, of which no statement has met damage.
+ */
+export function replaceIndex(database: Database): void {
+  database.changingSchema(() => {
+    const names = NAMES.map((name) => `'${name}'`).join(", ");
+    database.run(`DELETE FROM sqlite_schema WHERE name IN (${names})`);
+  });
+  for (const statement of SEARCH_TABLE) database.run(statement);
+}
+
+/**
+ * Gives back the pages of tables that were replaced, on which words of messages still stand, by
+ * writing the whole file anew. Only outside of transactions.
+ *
+ * @returns Whether it did: not where the file is large, has other damage, or there is no room.
+ */
+export function reclaimPages(database: Database): boolean {
+  const pragma = (name: string) => database.pragma(name) as number;
+  if (pragma("page_count") * pragma("page_size") > MAX_VACUUM_BYTES) return false;
+  try {
+    database.run("VACUUM");
+    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    return true;
+  } catch (error) {
+    if (!isFileProblem(error)) throw error;
+    return false;
+  }
+}
