@@ -11,8 +11,10 @@ const MAX_VACUUM_BYTES = 512 * 2 ** 20;
 /** Whether the index can be opened; what is further down in it only a search sees. */
 export function isIndexOpen(database: Database): boolean {
   return canDo(() => {
-    database.get("SELECT rowid FROM search WHERE search MATCH 'x' LIMIT 1");
-    for (const name of NAMES.slice(1)) database.get(`SELECT 1 FROM ${name} LIMIT 1`);
+    database.get("SELECT s.rowid FROM search s WHERE s.search MATCH 'x' LIMIT 1");
+    database.get("SELECT 1 FROM search_data WHERE id > 0 LIMIT 1");
+    database.get("SELECT 1 FROM search_idx WHERE segid > 0 LIMIT 1");
+    database.get("SELECT 1 FROM search_config WHERE k = 'version'");
   });
 }
 
