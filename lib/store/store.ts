@@ -177,7 +177,7 @@ export class Store implements AsyncDisposable {
     return searchMessages(parts, query, options);
   }
 
-  /** Whom a nickname, an id or the start of one may mean; at most 16. */
+  /** See {@linkcode ContactTable.named}. */
   contactsNamed(text: string): Contact[] {
     return this.#contacts.named(text);
   }

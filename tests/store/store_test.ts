@@ -8,6 +8,7 @@ import { openDatabase } from "../../lib/store/open.ts";
 import { APPLICATION_ID } from "../../lib/store/schema.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
+import { formatPeerId } from "../../lib/wire/peer_id.ts";
 import { bob, carol, contents, StoreFixture } from "./fixtures.ts";
 import { makeVersion1 } from "./version_1.ts";
 
@@ -162,6 +163,27 @@ Deno.test("store keeps a contact's newest nickname, and apart from others of tha
   assert.deepEqual(contents(store.history({ contacts: [1], count: 5 })), ["1", "3"]);
   assert.deepEqual(contents(store.history({ contacts: [2, 1, 1], count: 2 })), ["2", "3"]);
   assert.deepEqual(contents(store.history({ count: 2, before: 3 })), ["1", "2"]);
+});
+
+Deno.test("store knows all contacts of one nickname, or says that there are too many", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open({ path: undefined });
+  const receive = (text: string, number: number) => {
+    const id = formatPeerId(new Uint8Array(32).fill(7).with(0, number >> 8).with(1, number & 0xff));
+    return store.inbox.receive(fixture.incoming(text, { contact: { nickname: "bob", id } }));
+  };
+  await Promise.all(Array.from({ length: 1_000 }, (_, at) => receive(`from ${at}`, at)));
+  const contacts = store.contactsNamed("bob").map(({ key }) => key);
+  assert.equal(contacts.length, 1_000);
+  assert.equal(store.history({ count: 1_000, contacts }).length, 1_000);
+  assert.equal((await store.search(parseSearch("from from:bob"), { limit: 200 })).length, 200);
+  await receive("one more", 1_000);
+  assert.throws(() => store.contactsNamed("bob"), {
+    name: "InvalidInputError",
+    message:
+      'Cannot tell whom "bob" means: the history has more than 1000 contacts of that name; ' +
+      "use an id",
+  });
 });
 
 Deno.test("store without a history keeps ids, and what is to be delivered until it is", async () => {
