@@ -66,11 +66,6 @@ export class WriteQueue {
     return this.#state;
   }
 
-  /** Whether nothing waits to be written. */
-  get isIdle(): boolean {
-    return this.#operations.length === 0;
-  }
-
   /**
    * Queues an operation.
    *
