@@ -97,7 +97,9 @@ function gapText({ from, to }: ExportItem & { kind: "unreadable" }): string {
 
 function brokenText(path: string, { error }: ExportItem & { kind: "broken" }): string {
   return printable(
-    `Cannot open the history in ${path}: ${messageOf(error.cause ?? error)}; every message that ` +
+    `Cannot read all of the history in ${path}: ${
+      messageOf(error.cause ?? error)
+    }; every message that ` +
       "is found in its pages is exported",
   );
 }

@@ -2,7 +2,7 @@ import { messageOf } from "../errors.ts";
 import type { Database, Row } from "./database.ts";
 import { versionOf } from "./migrate.ts";
 import { salvageOf } from "./export.ts";
-import { openReadOnly } from "./open_read_only.ts";
+import { openReadOnly, requireWholePages } from "./open_read_only.ts";
 import { isDamage } from "./store_error.ts";
 
 /** What is in a history and whether it can be relied upon. */
@@ -34,6 +34,7 @@ export async function checkHistory(path: string): Promise<HistoryReport> {
   const bytes = (await Deno.stat(path).catch(() => undefined))?.size ?? 0;
   try {
     (await openReadOnly(path)).close();
+    requireWholePages(path);
   } catch (error) {
     if (!isDamage(error)) throw error;
     problems.push(`file: ${messageOf((error as Error).cause ?? error)}`);

@@ -3,7 +3,7 @@ import { type Contact, contactOf } from "./contacts.ts";
 import { nextReadable } from "./damage.ts";
 import type { Database, Row } from "./database.ts";
 import { messageOf, type StoredMessage } from "./message.ts";
-import { openReadOnly } from "./open_read_only.ts";
+import { openReadOnly, requireWholePages } from "./open_read_only.ts";
 import { Salvage } from "./salvage.ts";
 import { isDamage, storeProblem } from "./store_error.ts";
 
@@ -32,6 +32,12 @@ export async function* exportHistory(path: string): AsyncGenerator<ExportItem, v
   let database: Database;
   try {
     database = await openReadOnly(path, { isLenient: true });
+    try {
+      requireWholePages(path);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
   } catch (error) {
     using salvage = await salvageOf(path, error);
     yield { kind: "broken", error: error as Error };

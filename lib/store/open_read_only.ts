@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { Database } from "./database.ts";
-import { APPLICATION_ID, MIGRATIONS } from "./schema.ts";
+import { APPLICATION_ID, MIGRATIONS, PAGE_BYTES } from "./schema.ts";
 import { storeError, storeProblem } from "./store_error.ts";
 import { BUSY_TIMEOUT_MS, hasSharedMemory, isRoomBeside } from "./beside.ts";
 
@@ -13,7 +13,6 @@ export interface ReadOnlyOptions {
   readonly isLenient?: boolean;
 }
 
-const HEADER_BYTES = 100;
 /** How a write-ahead log begins, but for its last bit (sqlite.org/fileformat2, 4.1). */
 const WAL_MAGIC = 0x377f0682;
 
@@ -30,8 +29,8 @@ export async function openReadOnly(
 ): Promise<Database> {
   const { DatabaseSync } = await import("node:sqlite");
   try {
-    const header = await readHeader(path);
-    if (header.length === 0) throw storeProblem("foreign", "read the history", path, "it is empty");
+    const { size } = await Deno.stat(path);
+    if (size === 0) throw storeProblem("foreign", "read the history", path, "it is empty");
     const database = connectReadOnly(DatabaseSync, path, options);
     try {
       refuseOthers(database, MIGRATIONS.length);
@@ -43,12 +42,6 @@ export async function openReadOnly(
   } catch (error) {
     throw storeError("read the history", path, error);
   }
-}
-
-async function readHeader(path: string): Promise<Uint8Array> {
-  using file = await Deno.open(path, { read: true });
-  const header = new Uint8Array(HEADER_BYTES);
-  return header.subarray(0, await file.read(header) ?? 0);
 }
 
 /** Refuses what an older program must not touch. */
@@ -122,6 +115,17 @@ function connectTo(
 function isSharingProblem(error: unknown): boolean {
   const code = (error as { errcode?: number }).errcode;
   return code !== undefined && [8, 10, 13, 14].includes(code & 0xff);
+}
+
+/**
+ * SQLite takes what is missing of the last page for zeros, and finds no fault with most of it.
+ *
+ * @throws {StoreError} It is missing, and no WAL has it.
+ */
+export function requireWholePages(path: string): void {
+  if (hasWal(path) || Deno.statSync(path).size % PAGE_BYTES === 0) return;
+  const cause = new Error("a part of its last page is missing");
+  throw storeProblem("damaged", "read the history", path, cause.message, cause);
 }
 
 /** Whether there is a WAL that may hold something; SQLite deletes one that does not. */

@@ -17,14 +17,17 @@ export class Pages implements Disposable {
     if (this.#wal !== undefined) parts.use(this.#wal);
     this.#inWal = this.#wal === undefined ? new Map() : walPages(this.#wal, PAGE_BYTES);
     this.count = Math.max(
-      Math.floor(this.#file.statSync().size / PAGE_BYTES),
+      Math.ceil(this.#file.statSync().size / PAGE_BYTES),
       this.#inWal.keys().reduce((last, page) => Math.max(last, page), 0),
     );
     parts.move();
   }
 
-  /** @param number From 1 on. @returns Nothing where there is no such page. */
-  read(number: number): Uint8Array | undefined {
+  /**
+   * @param number From 1 on.
+   * @returns Less than a page where a part of it is missing, nothing where all of it is.
+   */
+  read(number: number): Uint8Array {
     const inWal = this.#inWal.get(number);
     return inWal === undefined
       ? readAt(this.#file, (number - 1) * PAGE_BYTES, PAGE_BYTES)

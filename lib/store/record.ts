@@ -26,10 +26,10 @@ const TEXT = new TextDecoder();
  * page of anything else has none.
  */
 export function* rowsOf(page: Uint8Array, pages: Pages): Generator<RawRow | undefined> {
-  if (page[0] !== TABLE_LEAF) return;
+  if (page.length < PAGE_HEADER || page[0] !== TABLE_LEAF) return;
   const view = viewOf(page);
   const count = view.getUint16(3);
-  if (PAGE_HEADER + 2 * count > PAGE_BYTES) return;
+  if (PAGE_HEADER + 2 * count > page.length) return;
   for (let at = 0; at < count; at++) {
     yield readRow(page, view.getUint16(PAGE_HEADER + 2 * at), pages);
   }
@@ -59,7 +59,7 @@ function readPayload(cell: Reader, length: number, pages: Pages): Uint8Array {
   let next = cell.uint32();
   while (done < length) {
     const page = pages.read(next);
-    if (page === undefined) throw new RangeError("a page is missing");
+    if (page.length < PAGE_BYTES) throw new RangeError("a page is missing");
     const part = page.subarray(4, 4 + length - done);
     payload.set(part, done);
     done += part.length;

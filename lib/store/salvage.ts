@@ -118,8 +118,7 @@ export class Salvage implements Disposable {
   }
 
   *#rows(number: number): Generator<RawRow | undefined> {
-    const page = this.pages.read(number);
-    if (page !== undefined) yield* rowsOf(page, this.pages);
+    yield* rowsOf(this.pages.read(number), this.pages);
   }
 
   /** The last page that begins at a key or before it. */

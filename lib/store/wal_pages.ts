@@ -10,7 +10,7 @@ const FRAME_HEADER = 24;
 export function walPages(wal: Deno.FsFile, pageSize: number): Map<number, number> {
   const pages = new Map<number, number>();
   const header = readAt(wal, 0, HEADER);
-  if (header === undefined) return pages;
+  if (header.length < HEADER) return pages;
   const head = view(header);
   if ((head.getUint32(0) & ~1) !== MAGIC || head.getUint32(8) !== pageSize) return pages;
   const sum = new Checksum((head.getUint32(0) & 1) === 0);
@@ -19,7 +19,7 @@ export function walPages(wal: Deno.FsFile, pageSize: number): Map<number, number
   let open = new Map<number, number>();
   for (let at = HEADER;; at += FRAME_HEADER + pageSize) {
     const frame = readAt(wal, at, FRAME_HEADER + pageSize);
-    if (frame === undefined) return pages;
+    if (frame.length < FRAME_HEADER + pageSize) return pages;
     const fields = view(frame);
     const isOld = [8, 12].some((offset) => fields.getUint32(offset) !== head.getUint32(offset + 8));
     if (isOld) return pages;
@@ -54,20 +54,21 @@ class Checksum {
   }
 }
 
-/** So many bytes of a file; nothing where it has fewer, or they cannot be read. */
-export function readAt(file: Deno.FsFile, at: number, length: number): Uint8Array | undefined {
+/** So many bytes of a file; fewer where it ends, or they cannot be read. */
+export function readAt(file: Deno.FsFile, at: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
+  let done = 0;
   try {
     file.seekSync(at, Deno.SeekMode.Start);
-    for (let done = 0; done < length;) {
+    while (done < length) {
       const read = file.readSync(bytes.subarray(done));
-      if (read === null) return undefined;
+      if (read === null) break;
       done += read;
     }
-    return bytes;
   } catch {
-    return undefined;
+    // What was read before is good.
   }
+  return bytes.subarray(0, done);
 }
 
 function view({ buffer, byteOffset, byteLength }: Uint8Array): DataView {

@@ -121,7 +121,7 @@ Deno.test("check and export save what a file has that cannot be opened, and say 
   assert.equal(await running, 1);
   assert.equal(paper.lines.length, 50);
   assert.deepEqual(warnings, [
-    `Cannot open the history in ${path}: file is not a database; every message that is found in ` +
+    `Cannot read all of the history in ${path}: file is not a database; every message that is found in ` +
     "its pages is exported",
     "Cannot tell whether messages from 51 on are missing: the file is damaged",
   ]);

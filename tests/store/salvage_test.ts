@@ -102,7 +102,7 @@ Deno.test("pages of a damaged file are those that SQLite would see, WAL included
   {
     using pages = new Pages(copy.path);
     for (let page = 1; page <= pages.count; page++) seen.push(pages.read(page)!);
-    assert.equal(pages.read(pages.count + 1), undefined);
+    assert.equal(pages.read(pages.count + 1).length, 0);
   }
   const before = Deno.readFileSync(copy.path);
   new DatabaseSync(copy.path).exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -142,6 +142,29 @@ for (const missing of [1, 20, 60]) {
     assert.deepEqual(await Deno.readFile(fixture.path), before);
   });
 }
+
+Deno.test("export tells what is missing where the file ends in the middle of a page", async () => {
+  await using fixture = await StoreFixture.make();
+  const { original, leaves } = await filled(fixture);
+  await Deno.truncate(fixture.path, (leaves[10] - 1) * PAGE + PAGE / 2);
+  const { messages, gaps } = await exported(fixture.path);
+  const keys = messages.map(({ key }) => key);
+  assert.ok(keys.length > 30 && keys.length < COUNT / 2, `${keys.length}`);
+  for (const { key } of original.messages) {
+    const isTold = gaps.some(([from, to = Infinity]) => from <= key && key <= to);
+    assert.equal(isTold, !keys.includes(key), `${key}`);
+  }
+  const { problems } = await checkHistory(fixture.path);
+  assert.ok(problems.includes("file: database disk image is malformed"), String(problems));
+});
+
+Deno.test("check finds that a part of the last page is missing", async () => {
+  await using fixture = await StoreFixture.make();
+  await filled(fixture);
+  await Deno.truncate(fixture.path, (await Deno.stat(fixture.path)).size - 1_000);
+  const { problems } = await checkHistory(fixture.path);
+  assert.equal(problems[0], "file: a part of its last page is missing");
+});
 
 Deno.test("check and export of a file without any message do not send to each other", async () => {
   await using fixture = await StoreFixture.make();
