@@ -1,12 +1,11 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { messageOf } from "../errors.ts";
 import type { Database } from "./database.ts";
 import { areReadable, canDo, isReadable, nextReadable } from "./damage.ts";
 import type { KeySequence } from "./keys.ts";
 import { deleteMeta, getMeta, setMeta } from "./meta.ts";
 import { fitting } from "./page.ts";
-import { isIndexOpen, reclaimPages, replaceIndex } from "./search_tables.ts";
+import { deletePages, isIndexOpen, reclaimPages, replaceIndex } from "./search_tables.ts";
 import { isDamage, isIndexDamage, storeProblem } from "./store_error.ts";
 import { MAX_BATCH_ROWS, type WriteQueue } from "./write_queue.ts";
 
@@ -38,10 +37,6 @@ const STEP_BYTES = 128 * 1024;
  * all places of the most frequent one among a million messages take 50 ms.
  */
 const MERGE_PAGES = 20;
-/** Pages of the index that one step deletes where all goes: 2 MiB, 10 ms. */
-const CLEAR_PAGES = 512;
-/** FTS5 keeps its own records in rows up to this one, and its pages in those above. */
-const LAST_RECORD = 10;
 /** Stands in `meta` while pages of the index are being deleted, of which it must not be asked. */
 const CLEARING = "index_clearing";
 /** Stands in `meta` while words of what was taken out may still be in the file. */
@@ -180,7 +175,7 @@ export class SearchIndex {
       const { database, queue } = this.parts;
       await queue.add(() => setMeta(database, CLEARING, 1));
       const result = await body();
-      while (await queue.add(() => this.#deletePages(), ALONE) > 0) signal?.throwIfAborted();
+      while (await queue.add(() => deletePages(database), ALONE) > 0) signal?.throwIfAborted();
       await queue.add(() => this.empty(to), ALONE);
       return result;
     } finally {
@@ -195,22 +190,6 @@ export class SearchIndex {
     const { database } = this.parts;
     if (getMeta(database, CLEARING) !== undefined) await this.without(async () => {}, { signal });
     await this.merge(signal);
-  }
-
-  /** @returns How many; 0 also where the runtime does not let anybody do that. */
-  #deletePages(): number {
-    const { database } = this.parts;
-    return database.changingShadows(() => {
-      try {
-        return database.run(
-          `DELETE FROM search_data WHERE id IN
-           (SELECT id FROM search_data WHERE id > ${LAST_RECORD} LIMIT ${CLEAR_PAGES})`,
-        );
-      } catch (error) {
-        if (/may not be modified/.test(messageOf(error))) return 0;
-        throw error;
-      }
-    });
   }
 
   /**

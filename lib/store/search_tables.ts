@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import { canDo } from "./damage.ts";
 import type { Database } from "./database.ts";
 import { SEARCH_TABLE } from "./schema.ts";
@@ -5,6 +6,10 @@ import { isFileProblem } from "./store_error.ts";
 
 /** The virtual table, and what FTS5 keeps behind it. */
 const NAMES = ["search", "search_data", "search_idx", "search_config"];
+/** FTS5 keeps its own records in rows up to this one, and its pages in those above. */
+const LAST_RECORD = 10;
+/** Pages of the index that one step deletes where all goes: 2 MiB, 10 ms. */
+const CLEAR_PAGES = 512;
 /** A file up to this size is made anew in ten seconds, in bytes. */
 const MAX_VACUUM_BYTES = 512 * 2 ** 20;
 
@@ -15,6 +20,25 @@ export function isIndexOpen(database: Database): boolean {
     database.get("SELECT 1 FROM search_data WHERE id > 0 LIMIT 1");
     database.get("SELECT 1 FROM search_idx WHERE segid > 0 LIMIT 1");
     database.get("SELECT 1 FROM search_config WHERE k = 'version'");
+  });
+}
+
+/**
+ * Deletes some pages of the index; only inside a transaction, after which it must not be asked.
+ *
+ * @returns How many; 0 also where the runtime does not let anybody do that.
+ */
+export function deletePages(database: Database): number {
+  return database.changingShadows(() => {
+    try {
+      return database.run(
+        `DELETE FROM search_data WHERE id IN
+         (SELECT id FROM search_data WHERE id > ${LAST_RECORD} LIMIT ${CLEAR_PAGES})`,
+      );
+    } catch (error) {
+      if (/may not be modified/.test(messageOf(error))) return 0;
+      throw error;
+    }
   });
 }
 
