@@ -1,7 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { messageOf, RefusedError } from "../errors.ts";
+import type { Carrier } from "./carrier.ts";
 import type { Outgoing } from "./delivery.ts";
+import { Pace } from "./pace.ts";
 
 /** Messages, and UTF-16 units of them, that are on their way to one recipient at the same time. */
 const MAX_IN_FLIGHT = 8192;
@@ -11,29 +13,6 @@ const PAGE = 512;
 /** The waits between attempts to reach a recipient that is announced, growing and jittered. */
 const MIN_RETRY_MS = 1000;
 const MAX_RETRY_MS = 60_000;
-/** Whoever writes faster than is delivered waits no longer than this for one message, in milliseconds. */
-const MAX_PACE_MS = 100;
-/** And does not wait for a recipient that has taken nothing for this long, in milliseconds. */
-const STALLED_MS = 2000;
-
-/** Carries messages to one recipient. */
-export interface Carrier {
-  /** Whether messages can be handed over now. */
-  isOpen(): boolean;
-  /** Whether it makes sense to try: the recipient is announced, and may be sent to. */
-  isReachable(): boolean;
-  /** Whether a message may go to whom it is for now, as far as trust goes; it may unless given. */
-  admits?(message: Outgoing): boolean;
-  /** Messages that may be on their way at the same time, where that is less than usual. */
-  readonly window?: number;
-  /** Makes it open; rejects where that fails. */
-  open(): Promise<void>;
-  /**
-   * Hands a message over. Resolves when it has arrived as surely as can be known; rejects with a
-   * {@linkcode RefusedError} where the recipient will never take it, else where it may later.
-   */
-  send(message: Outgoing): Promise<void>;
-}
 
 /** What {@linkcode Lane} works with and whom it tells. */
 export interface LaneOptions {
@@ -82,9 +61,7 @@ export class Lane {
   #hasPassedOver = false;
   /** What has arrived in this turn. */
   #arrived: Outgoing[] = [];
-  /** When something has arrived last, or a session was begun, by the monotonic clock. */
-  #movedAt = -Infinity;
-  #pace: (PromiseWithResolvers<void> & { readonly cancel: () => void }) | undefined;
+  readonly #pace: Pace;
   #opening: Promise<void> | undefined;
   #retryMs = MIN_RETRY_MS;
   #cancelRetry: (() => void) | undefined;
@@ -97,6 +74,7 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#pace = new Pace(options.clock);
   }
 
   /** Whether messages are on their way, or will be without anybody's doing. */
@@ -148,24 +126,13 @@ export class Lane {
    *   `undefined` when it has, or nothing moves, so that waiting is in vain.
    */
   pace(): Promise<void> | undefined {
-    const { carrier, clock } = this.#options;
+    const { carrier } = this.#options;
     if (!this.#isAhead || (this.#opening === undefined && !carrier.isOpen())) return undefined;
-    if (clock.monotonic() - this.#movedAt >= STALLED_MS) return undefined;
-    this.#pace ??= {
-      ...Promise.withResolvers<void>(),
-      cancel: clock.after(MAX_PACE_MS, () => this.#goOn()),
-    };
-    return this.#pace.promise;
+    return this.#pace.wait();
   }
 
   get #isAhead(): boolean {
     return this.#isBehind || !this.#isHalfEmpty();
-  }
-
-  #goOn(): void {
-    this.#pace?.cancel();
-    this.#pace?.resolve();
-    this.#pace = undefined;
   }
 
   /** Something may be possible now that was not before. */
@@ -192,7 +159,7 @@ export class Lane {
   close(): void {
     this.#closed = true;
     this.#cancelRetry?.();
-    this.#goOn();
+    this.#pace.goOn();
   }
 
   get #isBehind(): boolean {
@@ -266,7 +233,7 @@ export class Lane {
   }
 
   #checkQuiet(): void {
-    if (!this.#isAhead) this.#goOn();
+    if (!this.#isAhead) this.#pace.goOn();
     if (!this.isBusy) this.#options.onQuiet();
   }
 
@@ -321,7 +288,7 @@ export class Lane {
     this.#retryMs = MIN_RETRY_MS;
     void stored.then(() => {
       for (const message of messages) this.#remove(message);
-      this.#movedAt = this.#options.clock.monotonic();
+      this.#pace.moved();
       // Reading for every single place would cost more than the places are worth.
       if (this.#isHalfEmpty()) this.wake();
       this.#checkQuiet();
@@ -359,7 +326,7 @@ export class Lane {
     const { carrier } = this.#options;
     if (this.#opening !== undefined || this.#cancelRetry !== undefined) return;
     if (!carrier.isReachable()) return this.#checkQuiet();
-    this.#movedAt = this.#options.clock.monotonic();
+    this.#pace.moved();
     this.#opening = carrier.open().then(
       () => {
         this.#opening = undefined;

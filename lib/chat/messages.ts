@@ -9,11 +9,11 @@ import { parseSearch } from "../store/search_query.ts";
 import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
+import type { Carrier } from "./carrier.ts";
 import { contactsMeant, conversationsWith } from "./conversations.ts";
 import type { DeliveryState, Outgoing } from "./delivery.ts";
 import { DiskTrouble } from "./disk_trouble.ts";
 import { Inbox } from "./inbox.ts";
-import type { Carrier } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
 
 /** How often the history is cut to what the user wants to keep, in milliseconds. */

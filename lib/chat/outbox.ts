@@ -6,8 +6,9 @@ import type { ContactName } from "../store/contacts.ts";
 import type { OutgoingMessage, StoredMessage } from "../store/message.ts";
 import type { Store } from "../store/store.ts";
 import type { MessageId } from "../wire/message_id.ts";
+import type { Carrier } from "./carrier.ts";
 import { contactKey, type DeliveryState, type Outgoing } from "./delivery.ts";
-import { type Carrier, Lane } from "./lane.ts";
+import { Lane } from "./lane.ts";
 
 /** How often messages that have waited too long are looked for, in milliseconds. */
 const EXPIRY_INTERVAL_MS = 3600_000;

@@ -1,6 +1,6 @@
 import { silentLog } from "../../lib/base/log.ts";
 import type { Outgoing } from "../../lib/chat/delivery.ts";
-import type { Carrier } from "../../lib/chat/lane.ts";
+import type { Carrier } from "../../lib/chat/carrier.ts";
 import { Outbox, type OutboxStore } from "../../lib/chat/outbox.ts";
 import type { ContactName } from "../../lib/store/contacts.ts";
 import { Store } from "../../lib/store/store.ts";
