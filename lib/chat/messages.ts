@@ -117,9 +117,9 @@ export class Messages implements Disposable {
   }
 
   /** Opens what earlier runs have left. */
-  static async open(options: MessagesOptions): Promise<Messages> {
+  static open(options: MessagesOptions): Messages {
     const tags = new Map<number, unknown>();
-    const outbox = await Outbox.open({
+    const outbox = Outbox.open({
       ...options,
       onUnreachable: ({ nickname }, reason) =>
         options.onProblem(`What waits for ${JSON.stringify(nickname)} is tried again: ${reason}`),

@@ -62,6 +62,11 @@ export interface OutboxParts {
 export class Outbox {
   constructor(private readonly parts: OutboxParts) {}
 
+  /** The last key that was given to a message, whichever way it went; 0 before the first. */
+  get lastKey(): number {
+    return this.parts.keys.last;
+  }
+
   /**
    * Keeps a message, to be delivered or as it went.
    *
@@ -196,24 +201,37 @@ export class Outbox {
    *
    * @param before Milliseconds since the Unix epoch.
    * @param reason A line of text for the user.
+   * @param isOnItsWay Whether to leave a message alone; must change nothing.
    * @returns The messages, at most {@linkcode EXPIRE_PAGE} or 1 MiB of text: call again until there are none.
    */
-  expire(before: number, reason = "expired"): Promise<StoredMessage[]> {
+  expire(
+    before: number,
+    reason = "expired",
+    isOnItsWay: (message: StoredMessage) => boolean = () => false,
+  ): Promise<StoredMessage[]> {
     const { ages, database, queue } = this.parts;
     return queue.add(() => {
-      const sizes = database.all<Sized & Row>(
-        `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_outbox
-         WHERE state IN (1, 4) AND state = 1 AND key <= ? AND stored_at < ?
-         ORDER BY key LIMIT ${EXPIRE_PAGE}`,
-        ages.oldTo(before),
-        before,
-      );
-      const rows = this.#read(fitting(sizes, EXPIRE_BYTES));
-      return rows.map((message): StoredMessage => {
-        this.#settle(message.id!, STATE.failed, reason, "AND state = 1");
-        return { ...message, state: "failed", reason };
-      });
+      for (let after = 0;;) {
+        const sizes = database.all<Sized & Row>(
+          `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_outbox
+           WHERE state IN (1, 4) AND state = 1 AND key > ? AND key <= ? AND stored_at < ?
+           ORDER BY key LIMIT ${EXPIRE_PAGE}`,
+          after,
+          ages.oldTo(before),
+          before,
+        );
+        const page = this.#read(fitting(sizes, EXPIRE_BYTES));
+        if (page.length === 0) return [];
+        const expired = page.filter((message) => !isOnItsWay(message));
+        if (expired.length > 0) return expired.map((message) => this.#expire(message, reason));
+        after = page.at(-1)!.key;
+      }
     }, EXPIRE_PAGE);
+  }
+
+  #expire(message: StoredMessage, reason: string): StoredMessage {
+    this.#settle(message.id!, STATE.failed, reason, "AND state = 1");
+    return { ...message, state: "failed", reason };
   }
 
   /**
