@@ -19,8 +19,8 @@ export interface ExpiryOptions {
   readonly expireDays: number;
   /** Resolves when more news is welcome; `undefined` when it is now. */
   readonly ready: () => Promise<void> | undefined;
-  /** Whether a message may have arrived already, so that it cannot be given up. */
-  readonly isOnItsWay: (message: StoredMessage) => boolean;
+  /** Whether the message with this key may have arrived already, so that it cannot be given up. */
+  readonly isOnItsWay: (key: number) => boolean;
   /** A message has been given up. */
   readonly onExpired: (message: StoredMessage, reason: string) => void;
   /** No more messages of these recipients, named by {@linkcode contactKey}, are given up for now. */
@@ -72,10 +72,11 @@ export class Expiry implements Disposable {
     const { clock, store, expireDays, ready, isOnItsWay, onExpired } = this.#options;
     const { signal } = this.#stop;
     const reason = `nobody took it within ${expireDays} ${expireDays === 1 ? "day" : "days"}`;
-    while (!signal.aborted) {
+    for (let after = 0; !signal.aborted;) {
       const before = clock.now() - expireDays * DAY_MS;
-      const expired = await store.expire(before, reason, isOnItsWay);
+      const expired = await store.expire(before, reason, after, isOnItsWay);
       if (expired.length === 0) return;
+      after = expired.at(-1)!.key;
       for (const message of expired) {
         recipients.add(contactKey(message.contact));
         onExpired(message, reason);

@@ -82,7 +82,7 @@ export class Outbox implements Disposable {
     this.#settlement = new Settlement({ ...options, signal: this.#stop.signal });
     this.#expiry = new Expiry({
       ...options,
-      isOnItsWay: ({ key, contact }) => this.#lanes.get(contactKey(contact))?.holds(key) === true,
+      isOnItsWay: (key) => this.#lanes.values().some((lane) => lane.holds(key)),
       onExpired: (message, reason) => onState(outgoing(message), "failed", reason),
       onDone: (recipients) => {
         for (const name of recipients) this.#lanes.get(name)?.lookAgain();
