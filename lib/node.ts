@@ -312,7 +312,7 @@ export class Node implements AsyncDisposable {
     if (history === undefined) return;
     const { openMessages } = await import("./node_messages.ts");
     this.#messages = this.#parts.use(
-      await openMessages({
+      openMessages({
         history,
         environment: this.#environment,
         nickname: this.nickname,

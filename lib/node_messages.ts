@@ -29,7 +29,7 @@ export interface OpenMessagesOptions {
 }
 
 /** Joins what is kept with the ways to peers. */
-export function openMessages(options: OpenMessagesOptions): Promise<Messages> {
+export function openMessages(options: OpenMessagesOptions): Messages {
   const { history, environment, sessions, events, nickname: ownNickname } = options;
   const { store, queuePlain, problem } = history;
   if (problem !== undefined) events.push({ type: "problem", message: problem });

@@ -9,12 +9,12 @@ import { parseSearch } from "../store/search_query.ts";
 import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
+import type { Carrier } from "./carrier.ts";
 import { contactsMeant, conversationsWith } from "./conversations.ts";
 import type { DeliveryState, Outgoing } from "./delivery.ts";
 import { DiskTrouble } from "./disk_trouble.ts";
 import { HistoryLimits } from "./history_limits.ts";
 import { Inbox } from "./inbox.ts";
-import type { Carrier } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
 
 /** Characters of an id's end that are enough to name a message that waits. */
@@ -115,9 +115,9 @@ export class Messages implements Disposable {
   }
 
   /** Opens what earlier runs have left. */
-  static async open(options: MessagesOptions): Promise<Messages> {
+  static open(options: MessagesOptions): Messages {
     const tags = new Map<number, unknown>();
-    const outbox = await Outbox.open({
+    const outbox = Outbox.open({
       ...options,
       onUnreachable: ({ nickname }, reason) =>
         options.onProblem(`What waits for ${JSON.stringify(nickname)} is tried again: ${reason}`),

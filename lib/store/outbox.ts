@@ -62,6 +62,11 @@ export interface OutboxParts {
 export class Outbox {
   constructor(private readonly parts: OutboxParts) {}
 
+  /** The last key that was given to a message, whichever way it went; 0 before the first. */
+  get lastKey(): number {
+    return this.parts.keys.last;
+  }
+
   /**
    * Keeps a message, to be delivered or as it went.
    *
@@ -200,23 +205,38 @@ export class Outbox {
    *
    * @param before Milliseconds since the Unix epoch.
    * @param reason A line of text for the user.
+   * @param after Only messages with a larger key.
+   * @param isOnItsWay Which of them, by their keys, to leave alone.
    * @returns The messages, at most {@linkcode EXPIRE_PAGE} or 1 MiB of text: call again until there are none.
    */
-  expire(before: number, reason = "expired"): Promise<StoredMessage[]> {
+  expire(
+    before: number,
+    reason = "expired",
+    after = 0,
+    isOnItsWay: (key: number) => boolean = () => false,
+  ): Promise<StoredMessage[]> {
     const { ages, database, queue } = this.parts;
     return queue.add(() => {
-      const sizes = database.all<Sized & Row>(
-        `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_outbox
-         WHERE state IN (1, 4) AND state = 1 AND key <= ? AND stored_at < ?
-         ORDER BY key LIMIT ${EXPIRE_PAGE}`,
-        ages.oldTo(before),
-        before,
-      );
-      const rows = this.#read(fitting(sizes, EXPIRE_BYTES));
-      return rows.map((message): StoredMessage => {
-        this.#settle(message.id!, STATE.failed, reason, "AND state = 1");
-        return { ...message, state: "failed", reason };
-      });
+      const last = ages.oldTo(before);
+      for (let from = after;;) {
+        const sizes = database.all<Sized & Row>(
+          `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_outbox
+           WHERE state IN (1, 4) AND state = 1 AND key > ? AND key <= ? AND stored_at < ?
+           ORDER BY key LIMIT ${EXPIRE_PAGE}`,
+          from,
+          last,
+          before,
+        );
+        if (sizes.length === 0) return [];
+        const expired = sizes.filter(({ key }) => !isOnItsWay(key));
+        if (expired.length > 0) {
+          return this.#read(fitting(expired, EXPIRE_BYTES)).map((message) => {
+            this.#settle(message.id!, STATE.failed, reason, "AND state = 1");
+            return { ...message, state: "failed", reason };
+          });
+        }
+        from = sizes.at(-1)!.key;
+      }
     }, EXPIRE_PAGE);
   }
 
@@ -238,14 +258,13 @@ export class Outbox {
     const { database, contacts } = this.parts;
     const key = contacts.find(contact)?.key;
     if (key === undefined) return [];
-    const most = Math.min(limit, MAX_PAGE);
     // The lengths first: a thousand messages may be as many times 64 KiB.
     const sizes = database.all<{ key: number; size: number }>(
       `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_pending
        WHERE state = 1 AND contact = ? AND key > ? ORDER BY key LIMIT ?`,
       key,
       after,
-      most,
+      Math.min(limit, MAX_PAGE),
     );
     const last = fitting(sizes, maxBytes).at(-1)?.key;
     if (last === undefined) return [];

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { UnknownPeerError } from "../../lib/errors.ts";
+import { idOf } from "../peer/session_fixtures.ts";
+import { messageIdOf } from "../support/message_ids.ts";
 import { until } from "../ui/driven.ts";
 import { acquainted, fates, kept, passing } from "./history_fixtures.ts";
 import { SecureWorld } from "./secure_world.ts";
@@ -136,4 +138,27 @@ Deno.test("what waits for a peer goes out as soon as it is not blocked any more"
   assert.deepEqual(back.heard, []);
   await alice.node.contacts.unblock("bob");
   await until(() => back.heard.length === 1, "the message");
+});
+
+Deno.test("a node starts although more has expired than may wait to be read, and tells of all of it", async () => {
+  await using secure = new SecureWorld();
+  const profile = await secure.profile();
+  const { outbox } = profile.history.store;
+  const common = { contact: { id: idOf(7), nickname: "bob" }, encrypted: true } as const;
+  const count = 300;
+  await Promise.all(Array.from({ length: count }, (_, number) =>
+    outbox.enqueue({
+      ...common,
+      id: messageIdOf(number),
+      content: `${number}`.padEnd(32_000, "."),
+      timestamp: 1,
+      state: "pending",
+      trust: "known",
+    })));
+  await secure.world.clock.advance(31 * DAY_MS);
+  const alice = await secure.startWith("alice", profile);
+  await passing(secure, () => alice.events.length >= count, "the news of all");
+  const failed = fates(alice).map((fate) => fate.replace(/\.+/, ""));
+  assert.deepEqual(failed, Array.from({ length: count }, (_, number) => `${number}: failed`));
+  assert.equal(alice.node.messages.pendingCount, 0);
 });
