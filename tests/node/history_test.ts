@@ -126,6 +126,23 @@ Deno.test("a message that is taken back while it waits is never sent", async () 
   assert.deepEqual(back.heard, ["alice: meant"]);
 });
 
+Deno.test("a message to an id arrives whatever the id calls itself by then", async () => {
+  await using secure = new SecureWorld();
+  const { alice, bob, ofBob } = await acquainted(secure);
+  await secure.end(bob.node);
+  const other = await secure.startWith("bob", await secure.profile());
+  await passing(secure, () => alice.node.peers().length === 1, "another bob");
+  await other.node.post("alice", "I am bob now");
+  await until(() => alice.heard.length === 1, "the message");
+  await alice.node.contacts.trust("bob");
+  const { id } = ofBob.security.identity;
+  assert.equal((await alice.node.post(id, "for the old one")).state, "pending");
+  const robert = await secure.startWith("robert", ofBob);
+  await passing(secure, () => fates(alice).includes("for the old one: delivered"), "the delivery");
+  assert.deepEqual(robert.heard, ["alice: for the old one"]);
+  assert.deepEqual(other.heard, []);
+});
+
 Deno.test("what waits for a peer goes out as soon as it is not blocked any more", async () => {
   await using secure = new SecureWorld();
   const { alice, bob, ofBob } = await acquainted(secure);
