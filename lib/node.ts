@@ -394,7 +394,8 @@ export class Node implements AsyncDisposable {
 
   #onPresence(event: PresenceEvent): void {
     if (event.type === "peer_down") this.#outbound.forget(event.peer.key);
-    else this.#messages?.wake(event.peer);
+    // Where two had one nickname, it is clear again who is meant when one of them has gone.
+    this.#messages?.wake(event.peer);
     this.#presence.discovered(event);
   }
 }
