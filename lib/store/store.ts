@@ -65,6 +65,13 @@ export class Store implements AsyncDisposable {
         this.#contacts.forget();
         this.#keys.forget();
       },
+      beforeOperation: () => {
+        const undo = this.#keys.mark();
+        return () => {
+          this.#contacts.forget();
+          undo();
+        };
+      },
     });
     this.#wal = new WalCleaner({ database, clock });
     const parts = {
