@@ -195,6 +195,7 @@ export class Store implements AsyncDisposable {
     this.#closing.abort(new Error("the history is closed"));
     this.#index.close();
     this.#wal.close();
+    this.inbox.close();
     this.#queue.close();
     this.#database.close();
     return Promise.resolve();
