@@ -9,10 +9,11 @@ import { parseSearch } from "../store/search_query.ts";
 import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
+import { type Arrival, Arrivals, showLeft } from "./arrivals.ts";
 import { contactsMeant, conversationsWith } from "./conversations.ts";
-import type { DeliveryState, Outgoing } from "./delivery.ts";
+import { contactKey, type DeliveryState, type Outgoing } from "./delivery.ts";
 import { DiskTrouble } from "./disk_trouble.ts";
-import { Inbox } from "./inbox.ts";
+import { Inbox, type Show } from "./inbox.ts";
 import type { Carrier } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
 
@@ -82,6 +83,8 @@ export interface MessagesOptions extends MessageSettings {
   /** A message was not accepted after all. */
   readonly onRejected: (messageId: MessageId) => void;
   readonly onProblem: (message: string) => void;
+  /** An earlier run has received a message and may not have shown it; see {@linkcode showLeft}. */
+  readonly onLeft: (message: StoredMessage, arrival: Arrival) => boolean;
 }
 
 /** Everything that the user has sent and received: what waits, what arrives, and what was said. */
@@ -89,6 +92,7 @@ export class Messages implements Disposable {
   readonly #options: MessagesOptions;
   readonly #ids: MessageIdSource;
   readonly #inbox: Inbox;
+  readonly #arrivals: Arrivals;
   readonly #outbox: Outbox;
   #cancelRetention: () => void = () => {};
   readonly #tags: Map<number, unknown>;
@@ -107,11 +111,13 @@ export class Messages implements Disposable {
     this.#tags = tags;
     this.#ids = new MessageIdSource(clock, random);
     this.#trouble = new DiskTrouble(onProblem);
+    this.#arrivals = new Arrivals((key) => store.inbox.shownTo(key));
     this.#inbox = new Inbox({
       clock,
       store: store.inbox,
       isDurable,
       trouble: this.#trouble,
+      arrivals: this.#arrivals,
     });
     this.#outbox = outbox;
   }
@@ -131,7 +137,8 @@ export class Messages implements Disposable {
       },
     });
     const messages = new Messages(options, outbox, tags);
-    void messages.#retain();
+    // Nothing is to be deleted that was not shown.
+    void messages.#showLeft().then(() => messages.#retain());
     return messages;
   }
 
@@ -158,7 +165,7 @@ export class Messages implements Disposable {
     };
     try {
       const state = await this.#outbox.send(message, keepTag);
-      this.#trouble.worked();
+      this.#trouble.worked(`to ${contactKey(contact)}`);
       return { messageId, to, state };
     } catch (error) {
       const carrier = this.#options.carrier(contact);
@@ -170,7 +177,7 @@ export class Messages implements Disposable {
         throw error;
       }
       // Who is there can be told all the same; only nothing of it is kept.
-      this.#trouble.failed(error.message);
+      this.#trouble.failed(`to ${contactKey(contact)}`, error.message);
       const sending = this.#sendUnstored(carrier, { ...message, key: 0 }, tag)
         .finally(() => this.#unstored.delete(sending));
       this.#unstored.add(sending);
@@ -200,12 +207,22 @@ export class Messages implements Disposable {
   /**
    * A message has come.
    *
-   * @param show Called once if it is new.
+   * @param show Called once if it is new; what it is given goes to {@linkcode shown}.
    * @param taken Called when it is stored, and may be acknowledged.
    * @returns Whether it is taken at all.
    */
-  receive(message: ReceivedMessage, show: () => void, taken: () => void = () => {}): boolean {
+  receive(message: ReceivedMessage, show: Show, taken: () => void = () => {}): boolean {
     return this.#inbox.take(message, show, taken);
+  }
+
+  /** The user has seen a message: the next run need not show it. */
+  shown(arrival: Arrival): void {
+    this.#arrivals.shown(arrival);
+  }
+
+  /** Receives and acknowledges nothing any more: before nobody is there to show it to. */
+  endIntake(): void {
+    this.#inbox[Symbol.dispose]();
   }
 
   /** Somebody has come, or there is a session with it: what waits for it goes out. */
@@ -337,10 +354,21 @@ export class Messages implements Disposable {
     }
   }
 
+  /** Shows what an earlier run has left, before anything new. */
+  async #showLeft(): Promise<void> {
+    const { store, ready, onLeft, onProblem } = this.#options;
+    try {
+      await showLeft(this.#arrivals, (after) => store.inbox.unshown(after), onLeft, ready);
+    } catch (error) {
+      onProblem(`Cannot show all that came before the last end: ${messageOf(error)}`);
+    }
+    this.#inbox.open();
+  }
+
   async #retain(): Promise<void> {
     const { clock, log, store, keepDays, maxMegabytes } = this.#options;
-    if (keepDays === Infinity && maxMegabytes === Infinity) return;
     const { signal } = this.#stop;
+    if ((keepDays === Infinity && maxMegabytes === Infinity) || signal.aborted) return;
     try {
       await store.prune({
         ...(keepDays === Infinity ? {} : { before: clock.now() - keepDays * DAY_MS }),
