@@ -11,6 +11,7 @@ const STARTS = 7;
 /** Answers to each question. */
 const REPEATS = 7;
 const PENDING = 100_000;
+const DAY_MS = 86_400_000;
 const COMMANDS_PER_WRITE = 500;
 /** What a million stored messages may add to the start, and a search may take, in milliseconds. */
 const START_TARGET_MS = 100;
@@ -70,16 +71,31 @@ async function measureStarts(workspace: Workspace, empty: string, full: string):
 
 async function measureQuestions(alice: PipedProgram): Promise<Row[]> {
   const year = new Date().getFullYear();
+  const frequent = (from: number, count: number) =>
+    Array.from({ length: count }, (_, at) => word(from + at)).join(" ");
+  const firstDay = new Date(Date.now() - 364 * DAY_MS).toISOString().slice(0, 10);
   const questions: Record<string, (index: number) => string> = {
     "a frequent word": (index) => word(index),
-    "two frequent words": (index) => `${word(index)} ${word(index + 1)}`,
-    "a phrase": (index) => `"${word(index)} ${word(index + 1)}"`,
+    "two frequent words": (index) => frequent(index, 2),
+    "eight frequent words, few of which meet": (index) => frequent(index, 8),
+    "a phrase": (index) => `"${frequent(index, 2)}"`,
+    "a phrase of five frequent words, which is nowhere": (index) => `"${frequent(index, 5)}"`,
     "a beginning of four letters": (index) => `${word(index).slice(0, 4)}*`,
+    "a beginning of three": (index) => `${word(index).slice(0, 3)}*`,
     "a beginning of two": (index) => `${word(index).slice(0, 2)}*`,
+    "two beginnings of two": (index) =>
+      `${word(index).slice(0, 2)}* ${word(index + 1).slice(0, 2)}*`,
+    "a phrase that ends with a letter and a star": (index) => `"${word(0)} ${word(index)[0]}"*`,
     "a rare word": (index) => index === 0 ? "xylophone" : word(40_000 + index),
     "a frequent word, from:": (index) => `${word(index)} from:contact${index}`,
+    "a frequent word, from: who wrote three messages": (index) => `${word(index)} from:seldom`,
+    "a beginning of two, from: who wrote three messages": (index) =>
+      `${word(index).slice(0, 2)}* from:seldom`,
     "a rare word, from:": (index) => `${word(40_000 + index)} from:contact${index}`,
     "a frequent word, before:": (index) => `${word(index)} before:${year}-01-0${index + 1}`,
+    "a frequent word, before: the first day": (index) => `${word(index)} before:${firstDay}`,
+    "a beginning of two, before: the first day": (index) =>
+      `${word(index).slice(0, 2)}* before:${firstDay}`,
     "a rare word, before:": (index) => `${word(40_000 + index)} before:${year}-01-0${index + 1}`,
   };
   const rows: Row[] = [];

@@ -120,7 +120,8 @@ async function chat(settings: Settings, version: string): Promise<number> {
     ...{ clock: systemClock, log, node, version, startedAt, isOneShot: false },
     ...{ directory: client.directory, signal: stop.signal },
   });
-  const common = { clock: systemClock, node, version, stop, interrupt, ...settings };
+  const { nicknames: contacts } = client;
+  const common = { clock: systemClock, node, version, contacts, stop, interrupt, ...settings };
   const logTo = (write: (line: string) => void) => writeLog = write;
   return await Promise.race([
     converse({ ...common, logTo }),
@@ -167,6 +168,8 @@ interface Client extends AsyncDisposable {
   readonly directory: string;
   /** What outlives it. */
   readonly kept: () => Kept;
+  /** Those whom the user has to do with. */
+  readonly nicknames: () => string[];
 }
 
 /** Opens the profile, and starts a node on it. */
@@ -189,6 +192,7 @@ async function openClient(settings: Settings, log: Log): Promise<Client> {
   return {
     node,
     directory: opened.directory,
+    nicknames: opened.nicknames,
     kept() {
       const { path, state } = history.store;
       if (path === "memory" || state.kind !== "ok") return "nothing";
@@ -252,6 +256,7 @@ async function converse(conversation: Conversation): Promise<number> {
   if (conversation.json) {
     const { runJsonInterface } = await import("./ui/json.ts");
     await runJsonInterface(common);
+    output.check();
     return OK;
   }
   const { PlainInterface } = await import("./ui/plain.ts");
@@ -259,7 +264,9 @@ async function converse(conversation: Conversation): Promise<number> {
   if (columns !== undefined && Deno.stderr.isTerminal()) {
     conversation.logTo((line) => plain.log(line.trimEnd()));
   }
-  return await plain.run() ? OK : FAILED;
+  const isDone = await plain.run();
+  output.check();
+  return isDone ? OK : FAILED;
 }
 
 /** Calls back at each signal that asks the program to end. */
@@ -280,4 +287,5 @@ async function print(text: string): Promise<void> {
   const output = new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>));
   output.push(text);
   await output.flush();
+  output.check();
 }

@@ -112,11 +112,8 @@ export class Node implements AsyncDisposable {
         introductions,
         present: this.#presence,
         find: (target) => this.find(target),
-        endSession: (id) => {
-          // Told to the other side, who is not to learn that he is blocked: as at every end.
-          void this.#sessions?.drop(id, "sending has ended");
-          this.#presence.sessionChanged(id);
-        },
+        // The other side is not to learn that it is blocked: it is told what it is at every end.
+        endSession: (id, reason) => void this.#sessions?.drop(id, reason, "sending has ended"),
         onDecided: () => this.#messages?.wakeAll(),
       });
     }
@@ -205,6 +202,11 @@ export class Node implements AsyncDisposable {
   get messages(): Messages {
     if (this.#messages !== undefined) return this.#messages;
     throw new ParlanceError("Cannot do that without a history");
+  }
+
+  /** Why what earlier runs have kept is not available, for the user, where it is not. */
+  get historyProblem(): string | undefined {
+    return this.#options.history?.problem;
   }
 
   /** How often input from outside was refused, by cause. */
@@ -305,7 +307,7 @@ export class Node implements AsyncDisposable {
     if (history === undefined) return;
     const { openMessages } = await import("./node_messages.ts");
     this.#messages = this.#parts.use(
-      await openMessages({
+      openMessages({
         history,
         environment: this.#environment,
         nickname: this.nickname,

@@ -30,9 +30,10 @@ export interface OpenMessagesOptions {
 }
 
 /** Joins what is kept with the ways to peers. */
-export function openMessages(options: OpenMessagesOptions): Promise<Messages> {
+export function openMessages(options: OpenMessagesOptions): Messages {
   const { history, environment, sessions, events, presence, nickname: ownNickname } = options;
-  const { store, queuePlain } = history;
+  const { store, queuePlain, problem } = history;
+  if (problem !== undefined) events.push({ type: "problem", message: problem });
   const destinations = new Destinations({
     ...options,
     named: (nickname) => presence.named(nickname),

@@ -65,6 +65,8 @@ export interface NodeHistory extends MessageSettings {
    * what comes in is shown, and not acknowledged: its senders keep it.
    */
   readonly isDurable?: boolean;
+  /** Why what earlier runs have kept is not available, where it is not; the user is told. */
+  readonly problem?: string;
 }
 
 /** Who a node is, whom it has met, and what it does with plain text. */

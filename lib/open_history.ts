@@ -31,22 +31,21 @@ export async function openHistory(
   const open = async () => {
     try {
       const store = await Store.open({ path, clock, log, keepHistory });
-      return { store, isDurable: true };
+      return { store, isDurable: true, problem: undefined };
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      log.warn(
-        `${error.message}. Until then messages are kept only while this program runs, and what ` +
-          "comes is not confirmed",
-      );
       const store = await Store.open({ path: undefined, clock, log, keepHistory });
-      return { store, isDurable: false };
+      const problem =
+        `${error.message}. Until then messages are kept only while this client runs, ` +
+        "and what comes is not confirmed";
+      return { store, isDurable: false, problem };
     }
   };
-  const { store, isDurable } = await open();
+  const opened = await open();
+  const { store } = opened;
   return {
     ...settings,
-    store,
-    isDurable,
+    ...opened,
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }

@@ -8,6 +8,7 @@ import { Profile } from "./identity/profile.ts";
 import { profileDirectory } from "./identity/profile_directory.ts";
 import type { NodeHistory, NodeSecurity } from "./node_options.ts";
 import { openHistory } from "./open_history.ts";
+import type { Store } from "./store/store.ts";
 
 /** What outlives a run of the client. */
 export interface OpenedProfile extends AsyncDisposable {
@@ -15,7 +16,13 @@ export interface OpenedProfile extends AsyncDisposable {
   readonly directory: string;
   readonly security: NodeSecurity;
   readonly history: NodeHistory;
+  /** Whom the user has turned to or exchanged messages with; at most some thousands. */
+  readonly nicknames: () => string[];
 }
+
+/** Contacts that are looked at for their nicknames, in pages. */
+const MAX_CONTACTS = 10_000;
+const PAGE = 1000;
 
 /** Opens the profile, which no other process may use meanwhile, and what it holds. */
 export async function openProfile(settings: Settings, log: Log): Promise<OpenedProfile> {
@@ -31,6 +38,21 @@ export async function openProfile(settings: Settings, log: Log): Promise<OpenedP
     directory,
     security: { identity, knownPeers, plaintext: settings.plaintext },
     history,
+    nicknames: () => [
+      ...knownPeers.addressedFrom("").flatMap(({ nickname }) => nickname ?? []),
+      ...contactNames(history.store),
+    ],
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+function contactNames(store: Pick<Store, "contacts">): string[] {
+  const names: string[] = [];
+  for (let after = 0; names.length < MAX_CONTACTS;) {
+    const page = store.contacts({ after, limit: PAGE });
+    names.push(...page.map(({ nickname }) => nickname));
+    if (page.length < PAGE) break;
+    after = page.at(-1)!.key;
+  }
+  return names;
 }

@@ -1,4 +1,4 @@
-import { ParlanceError } from "./errors.ts";
+import { messageOf, ParlanceError } from "./errors.ts";
 
 /** What a passphrase is read from. */
 export interface PassphraseInput {
@@ -118,7 +118,10 @@ export class Passphrases {
   async #next(): Promise<string | undefined> {
     while (this.#pending.length === 0) {
       const buffer = new Uint8Array(256);
-      const length = await Promise.race([this.#cancelled, this.input.read(buffer)]);
+      const reading = this.input.read(buffer).catch((cause) => {
+        throw unreadable(`standard input cannot be read, ${messageOf(cause)}`, cause);
+      });
+      const length = await Promise.race([this.#cancelled, reading]);
       const text = this.#decode(buffer.subarray(0, length ?? 0), length === null);
       // A pasted line end may be both characters, and would be an empty line of its own.
       const plain = this.input.isTerminal()

@@ -118,3 +118,11 @@ Deno.test("what can be no passphrase is refused", async () => {
   await refusal(Uint8Array.of(0x61, 0xff, 0x0a), "it is not UTF-8");
   await refusal("x".repeat(1_000_000), "it has more than 1024 characters");
 });
+
+Deno.test("standard input that cannot be read is an error for the user", async () => {
+  const broken = Promise.reject<null>(new Deno.errors.IsADirectory("Is a directory"));
+  await assert.rejects(new Passphrases(new Input([], false, broken), never).ask("? "), {
+    name: "ParlanceError",
+    message: "Cannot use the passphrase: standard input cannot be read, Is a directory; try again",
+  });
+});

@@ -1,5 +1,6 @@
 /**
- * Makes a history of many messages, with as many words as people use, from a year with 50 contacts.
+ * Makes a history of many messages, with as many words as people use, from a year with 50 contacts,
+ * and one that wrote three of them.
  * Prints how many bytes it takes on the disk.
  *
  *     deno run -A bench/support/fill_history.ts DIRECTORY COUNT
@@ -18,6 +19,8 @@ import { numbers, sentence } from "./words.ts";
 
 const YEAR_MS = 365 * 86_400_000;
 const CONTACTS = 50;
+/** How many messages the contact has written that says little, all in the middle. */
+const SELDOM = 3;
 /** One message in so many has the rare word. */
 const RARE = 200_000;
 /** Messages that are written together. */
@@ -35,6 +38,7 @@ const contacts = Array.from({ length: CONTACTS }, (_, index) => ({
   id: formatPeerId(new Uint8Array(32).fill(index + 1)),
   nickname: `contact${index}`,
 }));
+const seldom = { id: formatPeerId(new Uint8Array(32).fill(CONTACTS + 1)), nickname: "seldom" };
 
 await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
 const store = await Store.open({ path, clock, log: silentLog });
@@ -43,9 +47,11 @@ for (let first = 0; first < count; first += BATCH) {
   for (let number = first; number < Math.min(count, first + BATCH); number++) {
     now += YEAR_MS / count;
     const content = sentence(random) + (number % RARE === RARE / 2 ? " xylophone" : "");
+    const contact = contacts[Math.floor(random.next().value * CONTACTS)];
+    const isSeldom = number % 2 === 0 && number >= count / 2 && number < count / 2 + 2 * SELDOM;
     const message = {
       id: ids.next(),
-      contact: contacts[Math.floor(random.next().value * CONTACTS)],
+      contact: isSeldom ? seldom : contact,
       content,
       timestamp: Math.floor(now / 1000),
       encrypted: true,

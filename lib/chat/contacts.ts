@@ -26,7 +26,7 @@ export interface ContactsOptions {
   /** The one peer that a target stands for. */
   readonly find: (target: string) => Peer;
   /** Ends the session with an id, since what was known of it does not hold any more. */
-  readonly endSession: (id: PeerId) => void;
+  readonly endSession: (id: PeerId, reason: string) => void;
   /** What may go to whom may have changed. */
   readonly onDecided: () => void;
 }
@@ -134,7 +134,7 @@ export class Contacts {
     }
     const id = strangers[0] ?? this.#idOf("block", target);
     this.options.known.block(id);
-    this.options.endSession(id);
+    this.options.endSession(id, "you have blocked it");
     return await this.#saved(id);
   }
 
@@ -152,7 +152,7 @@ export class Contacts {
     if (forgotten !== undefined) {
       introductions.forget(forgotten.id);
       // The next session is a first contact again; this one would leave the nickname to anybody.
-      this.options.endSession(forgotten.id);
+      this.options.endSession(forgotten.id, "you have forgotten who it is");
       return await this.#saved(forgotten.id);
     }
     throw new ParlanceError(

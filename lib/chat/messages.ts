@@ -10,17 +10,14 @@ import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
 import { type Arrival, Arrivals, showLeft } from "./arrivals.ts";
+import type { Carrier } from "./carrier.ts";
 import { contactsMeant, conversationsWith } from "./conversations.ts";
 import { contactKey, type DeliveryState, type Outgoing } from "./delivery.ts";
 import { DiskTrouble } from "./disk_trouble.ts";
+import { HistoryLimits } from "./history_limits.ts";
 import { Inbox, type Show } from "./inbox.ts";
-import type { Carrier } from "./lane.ts";
 import { Outbox } from "./outbox.ts";
 
-/** How often the history is cut to what the user wants to keep, in milliseconds. */
-const RETENTION_INTERVAL_MS = 3600_000;
-const DAY_MS = 86_400_000;
-const MEGABYTE = 1_000_000;
 /** Characters of an id's end that are enough to name a message that waits. */
 const MIN_SUFFIX = 4;
 /** Messages on their way whose tags are remembered, by their keys. */
@@ -94,7 +91,7 @@ export class Messages implements Disposable {
   readonly #inbox: Inbox;
   readonly #arrivals: Arrivals;
   readonly #outbox: Outbox;
-  #cancelRetention: () => void = () => {};
+  #limits: HistoryLimits | undefined;
   readonly #tags: Map<number, unknown>;
   readonly #stop = new AbortController();
   readonly #trouble: DiskTrouble;
@@ -123,9 +120,9 @@ export class Messages implements Disposable {
   }
 
   /** Opens what earlier runs have left. */
-  static async open(options: MessagesOptions): Promise<Messages> {
+  static open(options: MessagesOptions): Messages {
     const tags = new Map<number, unknown>();
-    const outbox = await Outbox.open({
+    const outbox = Outbox.open({
       ...options,
       onUnreachable: ({ nickname }, reason) =>
         options.onProblem(`What waits for ${JSON.stringify(nickname)} is tried again: ${reason}`),
@@ -137,8 +134,7 @@ export class Messages implements Disposable {
       },
     });
     const messages = new Messages(options, outbox, tags);
-    // Nothing is to be deleted that was not shown.
-    void messages.#showLeft().then(() => messages.#retain());
+    void messages.#showLeft();
     return messages;
   }
 
@@ -169,20 +165,31 @@ export class Messages implements Disposable {
       return { messageId, to, state };
     } catch (error) {
       const carrier = this.#options.carrier(contact);
-      // Nothing may overtake what waits.
-      const isPossible = error instanceof StoreError && this.#outbox.isClear(contact) &&
-        carrier.isOpen() && carrier.admits?.({ ...message, key: 0 }) !== false;
-      if (!isPossible) {
+      const outgoing = { ...message, key: 0 };
+      if (!(error instanceof StoreError) || !await this.#canGo(carrier, outgoing)) {
         this.#options.onRejected(messageId);
         throw error;
       }
       // Who is there can be told all the same; only nothing of it is kept.
       this.#trouble.failed(`to ${contactKey(contact)}`, error.message);
-      const sending = this.#sendUnstored(carrier, { ...message, key: 0 }, tag)
+      const sending = this.#sendUnstored(carrier, outgoing, tag)
         .finally(() => this.#unstored.delete(sending));
       this.#unstored.add(sending);
       return { messageId, to, state: "sent" };
     }
+  }
+
+  /** Whether a message can go to who is there without being stored. */
+  async #canGo(carrier: Carrier, message: Outgoing): Promise<boolean> {
+    // Nothing may overtake what waits.
+    const mayGo = () =>
+      this.#outbox.isClear(message.contact) && carrier.admits?.(message) !== false;
+    if (!mayGo()) return false;
+    if (!carrier.isOpen() && carrier.isReachable()) {
+      // Where that fails, too, the disk is what the user can do something about.
+      await carrier.open().catch(() => {});
+    }
+    return carrier.isOpen() && mayGo();
   }
 
   /** What would be lost with the program must not look as if it were kept. */
@@ -190,7 +197,8 @@ export class Messages implements Disposable {
     const { isDurable = true, carrier, isHere, onRejected } = this.#options;
     if (isDurable || isHere(contact) || carrier(contact).isOpen()) return;
     onRejected(messageId);
-    throw new ParlanceError(
+    throw new StoreError(
+      "other",
       `Cannot keep a message for ${JSON.stringify(label)}, who is away: the history could not be ` +
         "opened when the program started; mend that and start again",
     );
@@ -320,7 +328,7 @@ export class Messages implements Disposable {
   /** Sends and acknowledges nothing any more. */
   [Symbol.dispose](): void {
     this.#stop.abort(new Error("the program ends"));
-    this.#cancelRetention();
+    this.#limits?.[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
     this.#inbox[Symbol.dispose]();
   }
@@ -363,23 +371,8 @@ export class Messages implements Disposable {
       onProblem(`Cannot show all that came before the last end: ${messageOf(error)}`);
     }
     this.#inbox.open();
-  }
-
-  async #retain(): Promise<void> {
-    const { clock, log, store, keepDays, maxMegabytes } = this.#options;
-    const { signal } = this.#stop;
-    if ((keepDays === Infinity && maxMegabytes === Infinity) || signal.aborted) return;
-    try {
-      await store.prune({
-        ...(keepDays === Infinity ? {} : { before: clock.now() - keepDays * DAY_MS }),
-        ...(maxMegabytes === Infinity ? {} : { maxBytes: maxMegabytes * MEGABYTE }),
-        signal,
-      });
-    } catch (error) {
-      if (!signal.aborted) log.warn(`Cannot cut the history: ${messageOf(error)}`);
-    }
-    if (signal.aborted) return;
-    this.#cancelRetention = clock.after(RETENTION_INTERVAL_MS, () => void this.#retain());
+    // Nothing is deleted that was not shown.
+    if (!this.#stop.signal.aborted) this.#limits = new HistoryLimits(this.#options);
   }
 }
 

@@ -51,5 +51,5 @@ export async function ask(
 
 /** In a shell there are no commands that begin with a slash. */
 export function shellText(message: string): string {
-  return printable(message).replace(/(^| )\/(peers|history)\b/g, "$1`parlance $2`");
+  return printable(message).replace(/(^| )\/(peers|history)(?![\w./-])/g, "$1`parlance $2`");
 }

@@ -7,6 +7,8 @@ import { type Line, Link, readObjects } from "./link.ts";
 
 /** Between two attempts, in milliseconds: a client that starts or ends takes a moment. */
 const RETRY_MS = 50;
+/** The same in the long run: whoever serves many commands is not to be kept busy by refusing more. */
+const MAX_RETRY_MS = 400;
 /** For the client's answer, in milliseconds: it may be busy. */
 const ANSWER_MS = 5000;
 /** The same where the time for all attempts is nearly over, in milliseconds. */
@@ -43,6 +45,9 @@ export interface AttachOptions<Own> {
 export async function attach<Own>(options: AttachOptions<Own>): Promise<Link | Own> {
   const { clock, host, limitMs, signal } = options;
   const giveUpAt = clock.monotonic() + limitMs;
+  let retryMs = RETRY_MS;
+  /** What it has said last. */
+  let problem: ParlanceError | undefined;
   while (true) {
     signal.throwIfAborted();
     let inUse: ProfileInUseError;
@@ -52,22 +57,22 @@ export async function attach<Own>(options: AttachOptions<Own>): Promise<Link | O
       if (!(error instanceof ProfileInUseError)) throw error;
       inUse = error;
     }
-    const leftMs = giveUpAt - clock.monotonic();
-    const link = await connect(
-      options,
-      inUse,
-      Math.min(ANSWER_MS, Math.max(leftMs, LEAST_ANSWER_MS)),
-    );
+    const answerMs = Math.max(giveUpAt - clock.monotonic(), LEAST_ANSWER_MS);
+    const link = await connect(options, inUse, Math.min(ANSWER_MS, answerMs));
     if (link instanceof Link) return link;
+    problem = link ?? problem;
+    const leftMs = giveUpAt - clock.monotonic();
     if (leftMs <= 0) {
-      if (link !== undefined) throw link;
+      if (problem !== undefined) throw problem;
       throw new ParlanceError(
         `Cannot reach the client on the profile in ${options.directory}, ${inUse.user}: it takes ` +
           "no commands; if it is no older version, its log tells why, or it is just ending: " +
           "try again, or choose another profile with --profile NAME",
       );
     }
-    await clock.sleep(Math.min(RETRY_MS, leftMs), signal);
+    await clock.sleep(Math.min(retryMs, leftMs), signal);
+    // Only one that answers is sure to be there for longer.
+    if (link !== undefined) retryMs = Math.min(2 * retryMs, MAX_RETRY_MS);
   }
 }
 
@@ -93,7 +98,8 @@ async function connect(
   signal.addEventListener("abort", leave, { once: true });
   let first;
   try {
-    await writeAll(stream, encodeHello(version, secrets));
+    // Where it hangs up at once, it may have said why.
+    await writeAll(stream, encodeHello(version, secrets)).catch(() => {});
     first = await objects.next();
   } catch {
     first = undefined; // it ended between
@@ -103,7 +109,7 @@ async function connect(
   }
   signal.throwIfAborted();
   if (isLate) {
-    throw new ParlanceError(
+    return new ParlanceError(
       `Cannot reach the client on the profile in ${directory}, ${user}: it does not answer within ` +
         `${Math.round(answerMs / 1000)} s; try again, or end it`,
     );

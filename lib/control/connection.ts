@@ -9,6 +9,7 @@ import {
   CONTROL_VERSION,
   decodeHello,
   encodeEnd,
+  encodeEnding,
   encodeRefusal,
   encodeWelcome,
   isSame,
@@ -19,6 +20,8 @@ import {
 const HELLO_MS = 5000;
 /** A program that takes nothing for this long is given up, in milliseconds. */
 const STALL_MS = 10_000;
+/** How often it shows, behind the end of the input, whether anybody still reads, in milliseconds. */
+const ENDING_MS = 1000;
 
 const NEWLINE = 0x0a;
 
@@ -53,7 +56,7 @@ export async function serveControlConnection(options: ControlConnectionOptions):
     if (hello === undefined) return;
     const refusal = judge(hello.line, options);
     if (refusal !== undefined) {
-      options.onRefusal(refusal.cause);
+      if (refusal.cause !== undefined) options.onRefusal(refusal.cause);
       await writeAll(options, refusal.reply);
       return;
     }
@@ -96,7 +99,7 @@ async function readHello(
 function judge(
   line: string | undefined,
   { version, secrets, admit, ...options }: ControlConnectionOptions,
-): { cause: string; reply: string } | undefined {
+): { cause?: string; reply: string } | undefined {
   const hello = line === undefined ? undefined : decodeHello(line);
   if (hello === undefined) {
     const reply = 'Cannot read the first line: it must be an object with "control", a number, ' +
@@ -115,9 +118,8 @@ function judge(
     };
   }
   const problem = admit();
-  return problem === undefined
-    ? undefined
-    : { cause: "command too many", reply: encodeRefusal(problem, "busy") };
+  // Nothing for the log: it waits for its turn, and asks again.
+  return problem === undefined ? undefined : { reply: encodeRefusal(problem, "busy") };
 }
 
 function welcome(
@@ -137,8 +139,14 @@ async function converse(options: ControlConnectionOptions, rest: Uint8Array): Pr
     onRefusal("connection that does not read");
     stream.close();
   });
+  let cancelEnding = () => {};
   try {
     const output = new Output((bytes) => writeSome(options, bytes));
+    // Who has left looks like who only has nothing more to say, until something is written to it.
+    const tellEnding = () => {
+      output.push(encodeEnding());
+      cancelEnding = clock.after(ENDING_MS, tellEnding);
+    };
     output.push(welcome(options));
     let prefix = rest;
     const take = async (buffer: Uint8Array) => {
@@ -151,6 +159,7 @@ async function converse(options: ControlConnectionOptions, rest: Uint8Array): Pr
     let commands = 0;
     const read = async (buffer: Uint8Array) => {
       const count = await take(buffer);
+      if (count === null) tellEnding();
       // The interface takes nothing any more that comes after the signal.
       if (count !== null && !signal.aborted) {
         for (const byte of buffer.subarray(0, count)) if (byte === NEWLINE) commands++;
@@ -162,6 +171,7 @@ async function converse(options: ControlConnectionOptions, rest: Uint8Array): Pr
     output.push(encodeEnd(commands));
     await output.finish(clock, signal);
   } finally {
+    cancelEnding();
     await events.return?.();
   }
 }

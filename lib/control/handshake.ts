@@ -54,6 +54,11 @@ export function encodeEnd(commands: number): string {
   return line({ event: "end", commands });
 }
 
+/** Says, behind the end of what a command writes, that what is on its way is waited for. */
+export function encodeEnding(): string {
+  return line({ event: "ending" });
+}
+
 /** Reads a command's first line; `undefined` where it is none. */
 export function decodeHello(text: string): Hello | undefined {
   const object = decodeObject(text);

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { printable } from "../base/printable.ts";
 import { messageOf, ParlanceError } from "../errors.ts";
 import { HISTORY_FILE } from "../store/schema.ts";
 import { DEFAULT_COUNT } from "../ui/commands.ts";
@@ -7,7 +8,7 @@ import { describeHit, describeMessage } from "../ui/json_history.ts";
 import { plainStyle } from "../ui/style.ts";
 import { ask, shellText } from "./ask.ts";
 import { attachOrLeave, type CommandEnvironment, INTERRUPTED, OK } from "./environment.ts";
-import { checkCommand, exportCommand } from "./history_file.ts";
+import { checkCommand, exportCommand, IMPERFECT } from "./history_file.ts";
 import { type Line, Link } from "./link.ts";
 import { hitOf, messageOfLine } from "./message_line.ts";
 import { StoredHistory } from "./stored_history.ts";
@@ -66,7 +67,12 @@ async function read(command: Reading, environment: CommandEnvironment): Promise<
       ? await askFor(command, source, giveUpAt - clock.monotonic(), environment)
       : await lookUp(command, source, environment);
     if (signal.aborted) return INTERRUPTED;
-    if (found !== undefined) return await print(command, found, environment);
+    if (found !== undefined) {
+      await print(command, found, environment);
+      if (found.problem === undefined) return OK;
+      environment.warn(printable(found.problem));
+      return IMPERFECT;
+    }
     // A client that has ended between: the next attempt finds another, or needs none.
     if (clock.monotonic() < giveUpAt) continue;
     throw new ParlanceError(
@@ -80,6 +86,8 @@ async function read(command: Reading, environment: CommandEnvironment): Promise<
 /** Messages as objects of the JSON interface, and who reads them. */
 interface Found {
   readonly messages: readonly Line[];
+  /** Why that is not all. */
+  readonly problem?: string;
   readonly nickname: string;
 }
 
@@ -94,8 +102,12 @@ async function askFor(
     : { command: "search", query: command.query, count: MAX_HITS };
   const answer = await ask(link, question, limitMs, environment);
   if (answer === undefined) return undefined;
-  const { object: { messages }, nickname } = answer;
-  return { messages: messages as readonly Line[], nickname };
+  const { object: { messages, problem }, nickname } = answer;
+  return {
+    messages: messages as readonly Line[],
+    problem: typeof problem === "string" ? problem : undefined,
+    nickname,
+  };
 }
 
 async function lookUp(
@@ -107,7 +119,8 @@ async function lookUp(
     const messages = command.name === "history"
       ? stored.history(command.peer, command.count ?? DEFAULT_COUNT).map(describeMessage)
       : (await stored.search(command.query, MAX_HITS, signal)).map(describeHit);
-    return { messages, nickname };
+    const problem = command.name === "search" ? stored.searchProblem : undefined;
+    return { messages, problem, nickname };
   } catch (error) {
     if (signal.aborted) return undefined;
     if (!(error instanceof ParlanceError)) throw error;
@@ -120,19 +133,17 @@ async function print(
   command: Reading,
   { messages, nickname }: Found,
   { output }: CommandEnvironment,
-): Promise<number> {
+): Promise<void> {
   if (!command.json) {
     const own = { nickname };
     const text = command.name === "history"
       ? historyText(own, messages.map(messageOfLine), plainStyle)
       : searchText(own, messages.map(hitOf), command.query, plainStyle);
-    output.push(`${text}\n`);
-    return OK;
+    return output.push(`${text}\n`);
   }
   for (const message of messages) {
     output.push(`${JSON.stringify(message)}\n`);
     const room = output.ready();
     if (room !== undefined) await room;
   }
-  return OK;
 }

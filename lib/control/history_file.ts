@@ -10,7 +10,7 @@ import { type CommandEnvironment, INTERRUPTED, OK } from "./environment.ts";
 import { exists } from "./exists.ts";
 
 /** Something could not be read, or is not as it should be; the rest was printed. */
-const IMPERFECT = 1;
+export const IMPERFECT = 1;
 
 /**
  * `parlance history check`: says whether the file is whole. Only reads it, also while a client has

@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import type { CommandEnvironment } from "./environment.ts";
 import type { HistoryCommand } from "./history.ts";
 import { type ListenCommand, runListen } from "./listen.ts";
@@ -10,7 +11,8 @@ export type OneShotCommand = SendCommand | PeersCommand | ListenCommand | Histor
 /**
  * Does what a command asks for.
  *
- * @returns The exit status: 0 as asked, 3 the message is queued, 130 interrupted.
+ * @returns The exit status: 0 as asked, 1 something of a history cannot be read, 3 the message is
+ *   queued, 130 interrupted.
  * @throws {ParlanceError} It failed; the exit status for it is 1.
  */
 export async function runOneShot(
@@ -18,7 +20,15 @@ export async function runOneShot(
   environment: CommandEnvironment,
 ): Promise<number> {
   const status = await run(command, environment);
-  await environment.output.finish(environment.clock, environment.signal);
+  const { output, warn, clock, signal } = environment;
+  await output.finish(clock, signal);
+  try {
+    output.check();
+  } catch (error) {
+    // What became of the message stands in the status.
+    if (command.name !== "send") throw error;
+    warn(messageOf(error));
+  }
   return status;
 }
 

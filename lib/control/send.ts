@@ -1,5 +1,5 @@
 import { printableName } from "../base/printable.ts";
-import { LimitError, ParlanceError } from "../errors.ts";
+import { LimitError, messageOf, ParlanceError } from "../errors.ts";
 import { quoteTarget } from "../ui/commands.ts";
 import { aborted } from "../ui/ending.ts";
 import { shellText } from "./ask.ts";
@@ -163,7 +163,9 @@ class Sending {
 
   #fail({ event, message, code }: Line): undefined {
     const problem = shellText(String(message));
-    if (event === "failed" || code !== "unknown_peer") throw new ParlanceError(problem);
+    // What cannot be kept can still go to who is there.
+    const mayCome = code === "unknown_peer" || code === "not_stored";
+    if (event === "failed" || !mayCome) throw new ParlanceError(problem);
     this.#isOpen = false;
     this.#problem = problem;
     if (this.#cameSince) this.#ask();
@@ -232,7 +234,12 @@ async function readMessage(
   let length = 0;
   while (true) {
     if (length === bytes.length) throw tooLong(maxContentBytes);
-    const count = await Promise.race([read(bytes.subarray(length)), left]);
+    let count: number | null | undefined;
+    try {
+      count = await Promise.race([read(bytes.subarray(length)), left]);
+    } catch (cause) {
+      throw new ParlanceError(`Cannot read standard input: ${messageOf(cause)}`, { cause });
+    }
     if (count === undefined) return undefined;
     if (count === null) break;
     length += count;

@@ -3,14 +3,23 @@ import type { Log } from "../base/log.ts";
 import { Refusals } from "../base/refusals.ts";
 import type { Node } from "../node.ts";
 import { serveControlConnection } from "./connection.ts";
+import { encodeRefusal } from "./handshake.ts";
 import type { ControlEndpoint, ControlListener, ControlStream } from "./endpoint.ts";
 
 /** Programs that are served at a time. */
 const MAX_CONNECTIONS = 16;
-/** Connections that have not shown yet what they are; the oldest makes room. */
-const MAX_UNKNOWN = 16;
+/**
+ * Connections that have not shown yet what they are; the oldest makes room. As many as a system lets
+ * wait for being accepted: commands that start together come in before one of them is read.
+ */
+const MAX_UNKNOWN = 128;
 /** After an accept that failed, as when files run out, in milliseconds. */
 const RETRY_MS = 100;
+
+/** Who hears this tries again for a while. */
+const BUSY =
+  `Cannot serve more than ${MAX_CONNECTIONS} commands at a time; try again, or end one ` +
+  "of them";
 
 /** What the control server works with. */
 export interface ControlServerOptions {
@@ -88,7 +97,7 @@ export class ControlServer implements AsyncDisposable {
     if (this.#unknown.size >= MAX_UNKNOWN) {
       this.#refuse("connection that made room");
       this.#unknown.delete(oldest);
-      oldest.close();
+      this.#turnAway(oldest);
     }
     this.#unknown.add(stream);
     const work = serveControlConnection({
@@ -106,10 +115,19 @@ export class ControlServer implements AsyncDisposable {
     this.#work.add(work);
   }
 
+  /** The time for its first line ends this, too, should it not take what it is told. */
+  #turnAway(stream: ControlStream): void {
+    const work = tell(stream, encodeRefusal(BUSY, "busy"))
+      .catch(() => {}) // it has left
+      .finally(() => {
+        stream.close();
+        this.#work.delete(work);
+      });
+    this.#work.add(work);
+  }
+
   #admit(stream: ControlStream): string | undefined {
-    if (this.#connections.size >= MAX_CONNECTIONS) {
-      return `Cannot serve more than ${MAX_CONNECTIONS} commands at a time; end one of them`;
-    }
+    if (!this.#unknown.has(stream) || this.#connections.size >= MAX_CONNECTIONS) return BUSY;
     this.#unknown.delete(stream);
     this.#connections.add(stream);
     return undefined;
@@ -118,4 +136,9 @@ export class ControlServer implements AsyncDisposable {
   #refuse(cause: string): void {
     this.#refusals.add(`control: ${cause}`);
   }
+}
+
+async function tell(stream: ControlStream, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
 }

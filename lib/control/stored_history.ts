@@ -1,28 +1,31 @@
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { conversationsWith } from "../chat/conversations.ts";
+import { contactsMeant, conversationsWith } from "../chat/conversations.ts";
 import { Destinations } from "../chat/destinations.ts";
-import { UnknownPeerError } from "../errors.ts";
+import { messageOf, UnknownPeerError } from "../errors.ts";
 import { KnownPeers } from "../identity/known_peers.ts";
-import { Profile } from "../identity/profile.ts";
+import { Profile, ProfileInUseError } from "../identity/profile.ts";
 import type { StoredMessage } from "../store/message.ts";
 import { HISTORY_FILE } from "../store/schema.ts";
 import type { SearchHit } from "../store/search.ts";
 import { parseSearch } from "../store/search_query.ts";
 import { Store } from "../store/store.ts";
+import { StoreError } from "../store/store_error.ts";
 import { exists } from "./exists.ts";
+import { type ReadableHistory, ReadOnlyHistory } from "./read_only_history.ts";
 
 /** What a profile has kept, read without a client; nobody else uses the profile meanwhile. */
 export class StoredHistory implements AsyncDisposable {
   private constructor(
-    private readonly store: Store,
+    private readonly store: ReadableHistory,
     private readonly destinations: Destinations,
     private readonly parts: AsyncDisposableStack,
   ) {}
 
   /**
-   * Opens the profile. Where there is none, or it has kept nothing yet, none is made.
+   * Opens the profile. Where there is none, or it has kept nothing yet, none is made; where nothing
+   * can be written, it is only read.
    *
    * @throws {ProfileInUseError} Another process uses the profile.
    * @throws {ParlanceError} It cannot be opened; it is left as it is.
@@ -31,11 +34,20 @@ export class StoredHistory implements AsyncDisposable {
     { directory, clock, log }: { directory: string; clock: Clock; log: Log },
   ): Promise<StoredHistory> {
     await using parts = new AsyncDisposableStack();
-    if (await exists(directory)) parts.use(await Profile.open({ directory, log }));
+    if (await exists(directory)) {
+      try {
+        parts.use(await Profile.open({ directory, log }));
+      } catch (error) {
+        if (error instanceof ProfileInUseError || !isUnwritable((error as Error).cause)) {
+          throw error;
+        }
+        // Without a lock that somebody could have made there, nobody has it.
+      }
+    }
     const known = parts.use(await KnownPeers.open({ directory, clock, log }));
     const file = join(directory, HISTORY_FILE);
     const path = await exists(file) ? file : undefined;
-    const store = parts.use(await Store.open({ path, clock, log }));
+    const store = parts.use(await openStore(path, clock, log));
     const destinations = new Destinations({
       known,
       trust: undefined,
@@ -55,11 +67,9 @@ export class StoredHistory implements AsyncDisposable {
    * @throws {InvalidInputError} There is no conversation with the target.
    */
   history(target: string | undefined, count: number): StoredMessage[] {
-    const { store, destinations } = this;
-    if (target === undefined) return store.history({ count });
-    const meant = destinations.meant.bind(destinations);
-    const contacts = conversationsWith({ store, meant }, target).map(({ key }) => key);
-    return store.history({ count, contacts });
+    if (target === undefined) return this.store.history({ count });
+    const contacts = conversationsWith(this.#conversations, target).map(({ key }) => key);
+    return this.store.history({ count, contacts });
   }
 
   /**
@@ -68,10 +78,50 @@ export class StoredHistory implements AsyncDisposable {
    * @throws {InvalidInputError} The query cannot be read, or nobody has the name in it.
    */
   async search(query: string, limit: number, signal: AbortSignal): Promise<SearchHit[]> {
-    return await this.store.search(parseSearch(query), { limit, signal });
+    const parsed = parseSearch(query);
+    const { from } = parsed;
+    if (from === undefined || from.toLowerCase() === "me") {
+      return await this.store.search(parsed, { limit, signal });
+    }
+    const keys = contactsMeant(this.#conversations, from).map(({ key }) => key);
+    return await this.store.search(parsed, { limit, signal, from: keys });
+  }
+
+  /** Why a search does not find everything, for the user, where that is so. */
+  get searchProblem(): string | undefined {
+    return this.store.problem;
+  }
+
+  get #conversations() {
+    const { store, destinations } = this;
+    return { store, meant: destinations.meant.bind(destinations) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.parts.disposeAsync();
   }
+}
+
+async function openStore(
+  path: string | undefined,
+  clock: Clock,
+  log: Log,
+): Promise<ReadableHistory> {
+  try {
+    return await Store.open({ path, clock, log });
+  } catch (error) {
+    const isUnwritten = error instanceof StoreError && ["readonly", "full"].includes(error.kind);
+    if (path === undefined || !isUnwritten) throw error;
+    try {
+      return await ReadOnlyHistory.open(path);
+    } catch {
+      throw error; // which says what to do
+    }
+  }
+}
+
+/** No permission, or a file system that is read-only (EACCES, EPERM, EROFS). */
+function isUnwritable(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    /\(os error (?:1|13|30)\)/.test(messageOf(error));
 }

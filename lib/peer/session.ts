@@ -154,11 +154,11 @@ export class Session {
     this.#writing ??= this.#write();
   }
 
-  /** Says why and ends the session. Idempotent. */
-  async close(reason: string): Promise<void> {
+  /** Says why and ends the session, `told` being what the other side learns of it. Idempotent. */
+  async close(reason: string, told = reason): Promise<void> {
     if (this.#ended) return;
     this.#isEndedHere = true;
-    this.write(encodeSessionLine({ type: "bye", reason }));
+    this.write(encodeSessionLine({ type: "bye", reason: told }));
     this.#end(reason, false);
     const { clock, stream } = this.#options;
     const cancel = clock.after(PARTING_MS, () => stream.close());

@@ -226,14 +226,18 @@ export class SessionLink {
     else if (this.#isGone(this.#options.find())) this.#idleMaybe();
   }
 
-  /** Ends the session; what is not acknowledged is rejected. */
-  async close(reason: string): Promise<void> {
+  /**
+   * Ends the session; what is not acknowledged is rejected.
+   *
+   * @param told What the peer learns.
+   */
+  async close(reason: string, told = reason): Promise<void> {
     this.#stop.abort(new Error(reason));
     this.#cancelRetry?.();
     this.#cancelRecovery();
     this.#rejectAll(reason);
     this.#answers.end();
-    await this.#session?.close(reason);
+    await this.#session?.close(reason, told);
     await this.#dialling;
   }
 

@@ -192,11 +192,14 @@ export class Sessions implements AsyncDisposable {
     }
   }
 
-  /** Ends the session with a peer. */
-  async drop(id: PeerId, reason: string): Promise<void> {
+  /** Ends the session with a peer, who is `told` something else where `reason` is not for it. */
+  async drop(id: PeerId, reason: string, told = reason): Promise<void> {
     const link = this.#links.get(id);
+    const session = link?.session;
     this.#links.delete(id);
-    await link?.close(reason);
+    const closed = link?.close(reason, told);
+    if (session !== undefined) this.#options.onEnded(session, reason);
+    await closed;
   }
 
   /** Ends all sessions; what is not acknowledged is rejected. */

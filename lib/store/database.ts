@@ -60,6 +60,20 @@ export class Database {
     }
   }
 
+  /**
+   * Lets `body` change the tables that stand behind a virtual one, which SQLite refuses otherwise;
+   * and where the runtime cannot turn that off, even so.
+   */
+  changingShadows<T>(body: () => T): T {
+    const connection: DatabaseSync & { enableDefensive?(active: boolean): void } = this.connection;
+    connection.enableDefensive?.(false);
+    try {
+      return body();
+    } finally {
+      connection.enableDefensive?.(true);
+    }
+  }
+
   /** Ends a failed transaction; SQLite has done so already after some errors. */
   rollback(): void {
     if (!this.inTransaction) return;

@@ -126,7 +126,7 @@ export function textOf(content: unknown): string {
   return content instanceof Uint8Array ? new TextDecoder().decode(content) : String(content);
 }
 
-/** A well-formed text is what is stored: SQLite has no lone surrogates. */
+/** The most bytes that a text has in UTF-8. */
 export function contentBytes(content: string): number {
   return content.length * 3;
 }

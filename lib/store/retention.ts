@@ -2,8 +2,9 @@ import type { Clock } from "../base/clock.ts";
 import type { Ages } from "./ages.ts";
 import type { ContactName, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
+import { usedBytes } from "./growth.ts";
 import type { KeySequence } from "./keys.ts";
-import { fitting, MAX_PAGE, type Sized } from "./page.ts";
+import { fitting, type Sized } from "./page.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
 import { drop, sweep } from "./sweep.ts";
 import type { WalCleaner } from "./wal.ts";
@@ -33,6 +34,8 @@ export interface RetentionLimits {
    * received and the contacts, which stay, are not counted, nor is the WAL.
    */
   readonly maxBytes?: number;
+  /** The share of them to be left free, 0 to 1, where they are exceeded; 0.03 unless given. */
+  readonly room?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -43,8 +46,14 @@ const BULK_BYTES = 2 ** 20;
 const STEP_PAGES = 512;
 /** What a message takes in the file besides its text and that in the index, about, in bytes. */
 const ROW_BYTES = 150;
-/** The share of the limit that is aimed at, so as not to have to come back for a few pages. */
-const AIM = 0.97;
+/** Messages whose sizes are summed up in one turn: 5 ms. */
+const PART_ROWS = 5_000;
+/** So as not to have to come back for a few pages. */
+const LEAST_ROOM = 0.03;
+/** From this share of all on, making the index of the rest anew is sooner done than cutting it. */
+const BULK_SHARE = 1 / 5;
+/** Steps that are queued at once, so that who writes as fast as he can is not faster. */
+const BULK_STEPS = 4;
 /** Of what deleting was to free, what it has to free for more to be deleted. */
 const LEAST_EFFECT = 1 / 4;
 /** In `clearing`, all contacts. */
@@ -100,7 +109,7 @@ export class Retention {
     );
     await this.#inTurn(async () => {
       for (const { contact, last_key } of begun) await this.#clearTo(contact, last_key, signal);
-      await index.merge(signal);
+      await index.resume(signal);
       if (begun.length > 0) await this.#finish(0, signal);
       else if (!wal.tryEmpty()) wal.soon();
     });
@@ -111,7 +120,7 @@ export class Retention {
    *
    * @returns How many were deleted.
    */
-  prune({ before, maxBytes, signal }: RetentionLimits): Promise<number> {
+  prune({ before, maxBytes, room = LEAST_ROOM, signal }: RetentionLimits): Promise<number> {
     return this.#inTurn(async () => {
       let count = 0;
       if (before !== undefined) {
@@ -120,9 +129,10 @@ export class Retention {
         count += await sweep(this.parts, { next, signal });
       }
       let most = Infinity;
-      if (maxBytes !== undefined && this.#usedBytes() > maxBytes) {
-        most = maxBytes + this.#lastingBytes();
-        count += await this.#cutTo(most - maxBytes, maxBytes, signal);
+      if (maxBytes !== undefined && usedBytes(this.parts.database) > maxBytes) {
+        const lasting = this.#lastingBytes();
+        most = maxBytes + lasting;
+        count += await this.#cutTo({ lasting, maxBytes, aim: maxBytes * (1 - room) }, signal);
       }
       if (count > 0 || most < Infinity) await this.#finish(most, signal);
       return count;
@@ -135,18 +145,29 @@ export class Retention {
    *
    * @param lasting Bytes that stay whatever is deleted.
    */
-  async #cutTo(lasting: number, maxBytes: number, signal?: AbortSignal): Promise<number> {
-    const { index } = this.parts;
-    const used = () => this.#usedBytes() - lasting;
-    // What many small writes have left scattered says nothing about what messages take.
-    await index.compact(signal);
+  async #cutTo(
+    { lasting, maxBytes, aim }: { lasting: number; maxBytes: number; aim: number },
+    signal?: AbortSignal,
+  ): Promise<number> {
+    const { database, index } = this.parts;
+    const used = () => usedBytes(database) - lasting;
+    const shareOf = (bytes: number) => bytes > maxBytes ? 1 - aim / bytes : 0;
+    const first = shareOf(used());
+    // What many small writes have left scattered says little about what messages take.
+    if (first > 0 && first < BULK_SHARE) await index.compact(signal);
     let count = 0;
     for (let before = used(); before > maxBytes;) {
-      const share = 1 - maxBytes * AIM / before;
+      const share = shareOf(before);
       const bound = await this.#boundOf(share, signal);
       const next = (after: number, limit: number) => this.#oldest(after, limit, bound);
-      count += await sweep(this.parts, { next, signal });
-      await index.compact(signal);
+      if (share >= BULK_SHARE) {
+        await index.without(async () => {
+          count += await this.#dropAll(next, signal);
+        }, { signal });
+      } else {
+        count += await sweep(this.parts, { next, signal });
+        await index.compact(signal);
+      }
       const now = used();
       if (before - now < before * share * LEAST_EFFECT) break;
       before = now;
@@ -154,29 +175,60 @@ export class Retention {
     return count;
   }
 
-  /** The key up to which the oldest messages have a share of all text. */
-  async #boundOf(share: number, signal?: AbortSignal): Promise<number> {
-    let bytes = 0;
-    for await (const { size } of this.#sizes(signal)) bytes += size + ROW_BYTES;
-    const wanted = bytes * share;
-    bytes = 0;
-    for await (const { key, size } of this.#sizes(signal)) {
-      bytes += size + ROW_BYTES;
-      if (bytes >= wanted) return key;
-    }
-    return 0;
-  }
-
-  /** All messages that may be deleted, in pages between which others have their turn. */
-  async *#sizes(signal?: AbortSignal): AsyncGenerator<Sized> {
+  /** Deletes messages and nothing of the index, in steps between which others have their turn. */
+  async #dropAll(
+    next: (after: number, limit: number) => Sized[],
+    signal?: AbortSignal,
+  ): Promise<number> {
+    const { database, queue } = this.parts;
+    let count = 0;
     for (let after = 0;;) {
       signal?.throwIfAborted();
-      const page = this.#oldest(after, MAX_PAGE);
-      if (page.length === 0) return;
-      yield* page;
-      after = page.at(-1)!.key;
+      // What one step has taken the next one does not find any more.
+      const step = () => {
+        const taken = fitting(next(after, BULK_ROWS), BULK_BYTES);
+        drop(database, taken.map(({ key }) => key));
+        return taken;
+      };
+      const steps = Array.from({ length: BULK_STEPS }, () => queue.add(step, ALONE));
+      for (const taken of await Promise.all(steps)) {
+        if (taken.length === 0) return count;
+        count += taken.length;
+        after = taken.at(-1)!.key;
+      }
+    }
+  }
+
+  /** The key up to which the oldest messages have a share of all text. */
+  async #boundOf(share: number, signal?: AbortSignal): Promise<number> {
+    const parts: { readonly after: number; readonly bytes: number }[] = [];
+    let bytes = 0;
+    for (let after = 0;;) {
+      signal?.throwIfAborted();
+      const part = this.#sizeBehind(after);
+      parts.push({ after, bytes });
+      bytes += part.bytes;
+      if (part.count < PART_ROWS) break;
+      after = part.last;
       await new Promise((resolve) => setImmediate(resolve));
     }
+    const wanted = bytes * share;
+    const part = parts.findLast(({ bytes }) => bytes < wanted);
+    if (part === undefined) return 0;
+    let { bytes: found } = part;
+    const messages = this.#oldest(part.after, PART_ROWS);
+    return (messages.find(({ size }) => (found += size + ROW_BYTES) >= wanted) ?? messages.at(-1))
+      ?.key ?? 0;
+  }
+
+  /** What the next messages take that may be deleted. */
+  #sizeBehind(after: number): { last: number; bytes: number; count: number } {
+    return this.parts.database.get<{ last: number; bytes: number; count: number }>(
+      `SELECT max(key) AS last, total(size) AS bytes, count(*) AS count FROM
+         (SELECT key, octet_length(content) + ${ROW_BYTES} AS size FROM message
+          WHERE key > ? AND state <> 1 ORDER BY key LIMIT ${PART_ROWS})`,
+      after,
+    )!;
   }
 
   async #inTurn<T>(body: () => Promise<T>): Promise<T> {
@@ -199,21 +251,9 @@ export class Retention {
   }
 
   async #clearAll(last: number, signal?: AbortSignal): Promise<number> {
-    const { database, index, queue } = this.parts;
-    let count = 0;
-    for (let after = 0;;) {
-      signal?.throwIfAborted();
-      const step = await queue.add(() => {
-        const taken = fitting(this.#kept(after, last, BULK_ROWS), BULK_BYTES);
-        drop(database, taken.map(({ key }) => key));
-        return taken;
-      }, ALONE);
-      if (step.length === 0) break;
-      count += step.length;
-      after = step.at(-1)!.key;
-    }
-    await queue.add(() => index.empty(last), ALONE);
-    return count;
+    const next = (after: number, limit: number) => this.#kept(after, last, limit);
+    const drop = () => this.#dropAll(next, signal);
+    return await this.parts.index.without(drop, { to: last, signal });
   }
 
   /** Gives free pages back to the disk, and empties the WAL: only then what was deleted is gone. */
@@ -259,13 +299,6 @@ export class Retention {
       last,
       limit,
     );
-  }
-
-  #usedBytes(): number {
-    const { database } = this.parts;
-    const pages = database.pragma("page_count") as number;
-    const free = database.pragma("freelist_count") as number;
-    return (pages - free) * (database.pragma("page_size") as number);
   }
 
   /** What stays in the file whatever is deleted; reads all of it, 20 ms for a million ids. */

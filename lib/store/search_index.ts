@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { messageOf } from "../errors.ts";
 import type { Database } from "./database.ts";
 import { areReadable, canDo, isReadable, nextReadable } from "./damage.ts";
 import type { KeySequence } from "./keys.ts";
@@ -31,8 +32,17 @@ const FEW_ROWS = 50;
  * no word is like another.
  */
 const STEP_BYTES = 128 * 1024;
-/** Pages of the index that one step of a merge writes: 30 ms. */
-const MERGE_PAGES = 50;
+/**
+ * Pages of the index that one step of a merge writes at least: FTS5 ends a step behind a word, and
+ * all places of the most frequent one among a million messages take 50 ms.
+ */
+const MERGE_PAGES = 20;
+/** Pages of the index that one step deletes where all goes: 2 MiB, 10 ms. */
+const CLEAR_PAGES = 512;
+/** FTS5 keeps its own records in rows up to this one, and its pages in those above. */
+const LAST_RECORD = 10;
+/** Stands in `meta` while pages of the index are being deleted, of which it must not be asked. */
+const CLEARING = "index_clearing";
 /** Stands in `meta` while words of what was taken out may still be in the file. */
 const UNMERGED = "unmerged";
 /** How long nothing must have been written before the index catches up. */
@@ -49,6 +59,8 @@ export class SearchIndex {
   #cancelTimer: (() => void) | undefined;
   /** A step that is queued. */
   #step: Promise<void> | undefined;
+  /** Resolves when it may be asked and changed again; set while it is being emptied. */
+  #clearing: Promise<void> | undefined;
   #closed = false;
   /** Up to this key messages are taken in one by one. */
   #carefulTo = 0;
@@ -63,6 +75,7 @@ export class SearchIndex {
   schedule(): void {
     if (
       this.#closed || this.#isBeyondRepair || this.#step !== undefined ||
+      this.#clearing !== undefined ||
       !this.#isBehind
     ) return;
     if (this.parts.keys.last - this.#to > MAX_BEHIND) {
@@ -79,7 +92,7 @@ export class SearchIndex {
   /** Resolves when everything that is stored now can be found. */
   async catchUp(signal?: AbortSignal): Promise<void> {
     const target = this.parts.keys.last;
-    while (this.#to < target && !this.#closed) {
+    while (!this.#closed && (this.#clearing !== undefined || this.#to < target)) {
       signal?.throwIfAborted();
       await this.#oneStep();
     }
@@ -146,7 +159,58 @@ export class SearchIndex {
   }
 
   /**
-   * Empties the index; only inside a transaction.
+   * Lets `body` delete messages and nothing of the index, which is emptied then, page by page: all at
+   * once take some 5 ms for each MB of it. What is asked meanwhile waits.
+   *
+   * @param options.to Messages up to this key will not be in the index again; 0 unless given.
+   * @returns What `body` did.
+   */
+  async without<T>(
+    body: () => Promise<T>,
+    { to = 0, signal }: { to?: number; signal?: AbortSignal } = {},
+  ): Promise<T> {
+    const done = Promise.withResolvers<void>();
+    this.#clearing = done.promise;
+    try {
+      await this.#step?.catch(() => {});
+      const { database, queue } = this.parts;
+      await queue.add(() => setMeta(database, CLEARING, 1));
+      const result = await body();
+      while (await queue.add(() => this.#deletePages(), ALONE) > 0) signal?.throwIfAborted();
+      await queue.add(() => this.empty(to), ALONE);
+      return result;
+    } finally {
+      this.#clearing = undefined;
+      done.resolve();
+      this.schedule();
+    }
+  }
+
+  /** Goes on with what an earlier run began to take out. */
+  async resume(signal?: AbortSignal): Promise<void> {
+    const { database } = this.parts;
+    if (getMeta(database, CLEARING) !== undefined) await this.without(async () => {}, { signal });
+    await this.merge(signal);
+  }
+
+  /** @returns How many; 0 also where the runtime does not let anybody do that. */
+  #deletePages(): number {
+    const { database } = this.parts;
+    return database.changingShadows(() => {
+      try {
+        return database.run(
+          `DELETE FROM search_data WHERE id IN
+           (SELECT id FROM search_data WHERE id > ${LAST_RECORD} LIMIT ${CLEAR_PAGES})`,
+        );
+      } catch (error) {
+        if (/may not be modified/.test(messageOf(error))) return 0;
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Empties the index at once; only inside a transaction.
    *
    * @param to Messages up to this key will not be in it.
    */
@@ -155,6 +219,7 @@ export class SearchIndex {
     database.run("INSERT INTO search (search) VALUES ('delete-all')");
     setIndexedTo(database, to);
     deleteMeta(database, UNMERGED);
+    deleteMeta(database, CLEARING);
     this.#to = to;
   }
 
@@ -181,6 +246,7 @@ export class SearchIndex {
   }
 
   #oneStep(): Promise<void> {
+    if (this.#clearing !== undefined) return this.#clearing;
     return this.#step ??= this.#advance().finally(() => this.#step = undefined);
   }
 
@@ -228,6 +294,11 @@ export class SearchIndex {
     const { database } = this.parts;
     const now = indexedTo(database);
     if (now !== from) return now; // emptied meanwhile
+    // What came after all that was to be cleared may have been in it.
+    if (getMeta(database, CLEARING) !== undefined) {
+      this.empty(0);
+      return 0;
+    }
     const insert =
       "INSERT INTO search (rowid, content, author) SELECT key, content, author FROM searchable";
     try {

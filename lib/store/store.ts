@@ -3,6 +3,8 @@ import type { Log } from "../base/log.ts";
 import { Ages } from "./ages.ts";
 import { type Contact, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
+import { FileWatch } from "./file_watch.ts";
+import { GrowthWatch } from "./growth.ts";
 import { type HistoryRequest, readHistory } from "./history.ts";
 import { Inbox } from "./inbox.ts";
 import { KeySequence } from "./keys.ts";
@@ -49,18 +51,25 @@ export class Store implements AsyncDisposable {
   readonly #index: SearchIndex;
   readonly #retention: Retention;
   readonly #wal: WalCleaner;
+  readonly #growth: GrowthWatch;
   readonly #closing = new AbortController();
 
   private constructor(database: Database, options: StoreOptions) {
-    const { clock, log, keepHistory = true, onState } = options;
+    const { path, clock, log, keepHistory = true, onState } = options;
     this.#database = database;
     this.#contacts = new ContactTable(database);
     this.#keys = new KeySequence(database);
+    this.#growth = new GrowthWatch(database);
+    const watch = path === undefined ? undefined : new FileWatch(path, clock);
     this.#queue = new WriteQueue({
       database,
       onState,
+      requireFile: () => watch?.check(),
       beforeCommit: () => this.#keys.flush(),
-      afterCommit: () => this.#index.schedule(),
+      afterCommit: () => {
+        this.#index.schedule();
+        this.#growth.look();
+      },
       afterRollback: () => {
         this.#contacts.forget();
         this.#keys.forget();
@@ -157,7 +166,7 @@ export class Store implements AsyncDisposable {
     } catch (error) {
       // Reading needs no room: what the index has already can be found all the same.
       const isUnwritable = error instanceof StoreError &&
-        (error.kind === "full" || error.kind === "readonly");
+        ["full", "readonly", "moved"].includes(error.kind);
       if (!isUnwritable) throw error;
     }
     try {
@@ -188,6 +197,11 @@ export class Store implements AsyncDisposable {
   /** See {@linkcode Retention.prune}. */
   prune(...request: Parameters<Retention["prune"]>): Promise<number> {
     return this.#retention.prune(...request);
+  }
+
+  /** See {@linkcode GrowthWatch.await}. */
+  onGrowth(...request: Parameters<GrowthWatch["await"]>): () => void {
+    return this.#growth.await(...request);
   }
 
   /** Writes what is queued and closes the file. Idempotent. */

@@ -4,7 +4,7 @@ import { messageOf, ParlanceError } from "../errors.ts";
  * Why the store could not do something: `full`, the disk or a quota; `readonly`, the file or its
  * directory cannot be written; `damaged`, the content is not what was written; `foreign`, the file
  * belongs to another program; `newer`, to a newer version of this one; `busy`, another process held
- * the file for too long.
+ * the file for too long; `moved`, the file is no longer where it was opened.
  */
 export type StoreProblem =
   | "full"
@@ -13,6 +13,7 @@ export type StoreProblem =
   | "foreign"
   | "newer"
   | "busy"
+  | "moved"
   | "other";
 
 /** The history could not be opened, read or written; the message says what to do. */
@@ -35,6 +36,9 @@ const REMEDIES: Readonly<Record<StoreProblem, string>> = {
   foreign: "move that file away, or choose another place with --data-dir DIR",
   newer: "use the program that wrote it, or a newer one",
   busy: "end the other process that uses it",
+  moved:
+    "put it back where it was, or start the program again, which makes a new one where there " +
+    "is none",
   other: "see what the system says about that file",
 };
 

@@ -23,8 +23,8 @@ export interface SweepRequest {
  */
 const FINAL_ROWS = 20;
 const FINAL_BYTES = 8 * 1024;
-/** The same where the index is merged afterwards. */
-const STEP_ROWS = 1_000;
+/** The same where the index is merged afterwards: each may stand on a page of its own. */
+const STEP_ROWS = 200;
 const STEP_BYTES = 128 * 1024;
 /**
  * Bytes of text after which the index is merged even if more is to come: a step of a merge ends by

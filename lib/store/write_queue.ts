@@ -12,6 +12,8 @@ export interface WriteQueueOptions {
   readonly database: Database;
   /** Called before the promises of the batch that made the change settle. */
   readonly onState?: (state: StoreState) => void;
+  /** Called before each transaction and after its commit; throws where nothing is kept of it. */
+  readonly requireFile?: () => void;
   /** Called inside each transaction, after its operations. */
   readonly beforeCommit?: () => void;
   /** Called after a commit, before the promises of its operations resolve. */
@@ -178,13 +180,15 @@ export class WriteQueue {
    * @throws The disk or the file failed; everything was rolled back.
    */
   #transact<T>(body: () => T | undefined): T | undefined {
-    const { database, beforeCommit, afterRollback } = this.options;
+    const { database, requireFile, beforeCommit, afterRollback } = this.options;
     try {
+      requireFile?.();
       database.run("BEGIN IMMEDIATE");
       const result = body();
       if (result !== undefined) {
         beforeCommit?.();
         database.run("COMMIT");
+        requireFile?.();
         return result;
       }
     } catch (error) {

@@ -1,4 +1,5 @@
 import { printable } from "../base/printable.ts";
+import { InvalidInputError } from "../errors.ts";
 import type { Node } from "../node.ts";
 import type { StoredMessage } from "../store/message.ts";
 import type { SearchHit } from "../store/search.ts";
@@ -18,7 +19,7 @@ const MAX_WAITING = 50;
 /** Characters of what was said before and after a hit. */
 const CONTEXT = 100;
 /** Characters of the end of an id that name a message. */
-const SHORT_ID = 8;
+export const SHORT_ID = 8;
 /** Messages of the last conversation that are shown at the start. */
 const LAST_MESSAGES = 10;
 
@@ -34,19 +35,48 @@ export function isHistoryCommand(command: Command): command is HistoryCommand {
 }
 
 /** What these commands ask of a node. */
-export type HistoryNode = Pick<Node, "nickname" | "messages">;
+export type HistoryNode = Pick<Node, "nickname" | "messages"> & HistoryProblem;
+
+/** Why what earlier runs have kept is not available, where it is not. */
+export type HistoryProblem = Partial<Pick<Node, "historyProblem">>;
 
 /** Who reads: whoever else has the nickname is told from him. */
 export type Own = Pick<Node, "nickname">;
 
 /**
- * Runs a command about messages that are kept.
+ * Runs a command about messages that are kept, and says what is missing where the file with them
+ * cannot be used.
  *
  * @param signal Ends a search.
  * @returns What to tell the user; `undefined` where an event does.
  * @throws {ParlanceError} When it cannot be done.
  */
 export async function runHistoryCommand(
+  node: HistoryNode,
+  command: HistoryCommand,
+  style: Style,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { historyProblem } = node;
+  const answer = await tellingProblem(node, run(node, command, style, signal));
+  if (answer === undefined || historyProblem === undefined) return answer;
+  return `${answer}\n${style.warning(`! ${printable(historyProblem)}`)}`;
+}
+
+/** Adds to why something was not found that not everything could be looked through. */
+export async function tellingProblem<T>(
+  { historyProblem }: HistoryProblem,
+  running: Promise<T>,
+): Promise<T> {
+  try {
+    return await running;
+  } catch (error) {
+    if (historyProblem === undefined || !(error instanceof InvalidInputError)) throw error;
+    throw new InvalidInputError(`${error.message}. ${historyProblem}`, { cause: error });
+  }
+}
+
+async function run(
   node: HistoryNode,
   command: HistoryCommand,
   style: Style,

@@ -1,6 +1,7 @@
 import type { Node } from "../node.ts";
 import type { StoredMessage } from "../store/message.ts";
 import type { SearchHit } from "../store/search.ts";
+import { type HistoryProblem, tellingProblem } from "./history_text.ts";
 import type { JsonCommand } from "./json_command.ts";
 import type { JsonEvent } from "./json_event.ts";
 
@@ -22,6 +23,16 @@ export function isHistoryCommand(command: JsonCommand): command is JsonHistoryCo
  * @throws {ParlanceError} When it cannot be done.
  */
 export async function runHistoryCommand(
+  command: JsonHistoryCommand,
+  node: Pick<Node, "messages"> & HistoryProblem,
+  signal: AbortSignal,
+): Promise<JsonEvent> {
+  const answer = await tellingProblem(node, run(command, node, signal));
+  if (command.command === "cancel") return answer;
+  return { ...answer, problem: node.historyProblem };
+}
+
+async function run(
   command: JsonHistoryCommand,
   { messages }: Pick<Node, "messages">,
   signal: AbortSignal,

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { messageOf, ParlanceError } from "../errors.ts";
 import { finishWithin } from "./finish_within.ts";
 
 /** How long a reader may stall the end of the program once that is asked for, in milliseconds. */
@@ -25,11 +26,28 @@ export class Output {
   #underWay: PromiseWithResolvers<boolean> | undefined;
   #room: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
+  #problem: unknown;
 
   /** @param write Hands bytes over and tells how many were taken; rejects when nobody reads. */
   constructor(write: (bytes: Uint8Array) => Promise<number>) {
     this.#write = write;
     this.closed = this.#closed.promise;
+  }
+
+  /**
+   * Says whether something could not be written that somebody may want, as on a full disk. A reader
+   * that has gone has what he wants.
+   *
+   * @throws {ParlanceError} It could not.
+   */
+  check(): void {
+    if (this.#problem === undefined) return;
+    throw new ParlanceError(
+      `Cannot write all of the output: ${
+        messageOf(this.#problem)
+      }; what was written is not complete`,
+      { cause: this.#problem },
+    );
   }
 
   /** Adds text; dropped when nobody reads any more. */
@@ -83,8 +101,9 @@ export class Output {
         this.#underWay?.resolve(true);
         this.#underWay = undefined;
       }
-    } catch {
-      // The reader has gone (EPIPE): the owner ends the program, since `closed` resolves.
+    } catch (error) {
+      // Mostly the reader has gone: the owner ends the program, since `closed` resolves.
+      if (!isGone(error)) this.#problem = error;
       this.#isClosed = true;
       this.#take();
       this.#closed.resolve();
@@ -96,4 +115,10 @@ export class Output {
       this.#writing = undefined;
     }
   }
+}
+
+/** A pipe that nobody reads, a socket, or a terminal that was closed (EPIPE, ECONNRESET, EIO). */
+function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.BadResource || /\(os error 5\)/.test(messageOf(error));
 }

@@ -185,7 +185,8 @@ export class PlainInterface {
   }
 
   async #send(to: string, content: string): Promise<void> {
-    const room = this.#sends.room();
+    // Otherwise what comes in meanwhile would wait until all of the input is on the disk.
+    const room = this.#sends.room() ?? this.#options.node.messages.pace();
     if (room !== undefined) await room;
     const sent = this.#deliveries.send((tag) => this.#options.node.post(to, content, tag));
     this.#sends.add(content.length, sent.catch((error) => this.#fail(messageOf(error))));

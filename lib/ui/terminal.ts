@@ -2,11 +2,12 @@ import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import process from "node:process";
 import type { Clock } from "../base/clock.ts";
-import { printable, printableName } from "../base/printable.ts";
+import { printable } from "../base/printable.ts";
 import { messageOf } from "../errors.ts";
 import type { Mode, Node, NodeEvent } from "../node.ts";
 import { CommandQueue } from "./command_queue.ts";
-import { type Command, COMMAND_NAMES, HELP, parseCommand, quoteTarget } from "./commands.ts";
+import { type Command, HELP, parseCommand } from "./commands.ts";
+import { complete } from "./completion.ts";
 import { Deliveries } from "./deliveries.ts";
 import { aborted, remainingText, settleMessages } from "./ending.ts";
 import { EventPump } from "./event_pump.ts";
@@ -39,6 +40,8 @@ export interface TerminalInterfaceOptions {
   /** The program's version. */
   readonly version: string;
   readonly style: Style;
+  /** Nicknames of those whom the user has to do with, here or not, for completion. */
+  readonly contacts: () => readonly string[];
   /** Asks to end, as the user does here, too; what is on its way still gets five seconds. */
   readonly stop: AbortController;
   /** Called for Ctrl-C, which is no signal while the line editor reads the keys. */
@@ -73,7 +76,7 @@ export class TerminalInterface {
       terminal: true,
       prompt: PROMPT,
       historySize: HISTORY,
-      completer: (line: string) => complete(line, options.node),
+      completer: (line: string) => this.#complete(line),
     });
   }
 
@@ -134,6 +137,14 @@ export class TerminalInterface {
     return await new Promise((resolve) => {
       process.stdout.write("", (error) => resolve(error === undefined || error === null));
     });
+  }
+
+  #complete(line: string): [string[], string] {
+    try {
+      return complete(line, this.#options);
+    } catch {
+      return [[], line]; // a disk that fails is told of elsewhere
+    }
   }
 
   #wrap(text: string): string {
@@ -220,23 +231,4 @@ export class TerminalInterface {
 function terminalRoom(): Promise<void> | undefined {
   if (!process.stdout.writableNeedDrain) return undefined;
   return once(process.stdout, "drain").then(() => {});
-}
-
-/** Completes commands, and nicknames behind `/send`: what may follow, and the part it replaces. */
-export function complete(line: string, node: Pick<Node, "peers">): [string[], string] {
-  const target =
-    /^\/(?:send|history|history\s+clear|verify|trust|forget|block|unblock)\s+(\S*|"[^"]*)$/.exec(
-      line,
-    )?.[1];
-  if (target === undefined) {
-    return [COMMAND_NAMES.filter((name) => name.startsWith(line)).map((name) => `${name} `), line];
-  }
-  const labels = node.peers().map(({ label }) => quoteTarget(label));
-  // What cannot be shown cannot be completed: the line editor writes it to the screen.
-  const harmless = labels.filter((label) => printableName(label) === label);
-  const wanted = target.toLowerCase();
-  return [
-    harmless.filter((label) => label.toLowerCase().startsWith(wanted)).map((label) => `${label} `),
-    target,
-  ];
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Kept, Link, readObjects } from "../../lib/control/link.ts";
 import { MemoryPipe } from "../../lib/transport/memory_pipe.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
+import { Output } from "../../lib/ui/output.ts";
 import { run, say, scripted, SEND, sending, WELCOME } from "./commands_fixtures.ts";
 import { streamPair, Talker } from "./fixtures.ts";
 
@@ -47,7 +48,12 @@ Deno.test("a client that serves too many commands is tried again until the time-
   later.stop.abort();
   assert.equal(await later.running, 0);
   attempts = -1000;
-  const { running } = run(SEND, clock, { endpoint });
+  // Now and then it does not even get that far.
+  const rough = {
+    ...endpoint,
+    dial: () => ++attempts % 3 === 0 ? dial() : Promise.resolve(undefined),
+  };
+  const { running } = run(SEND, clock, { endpoint: rough });
   const failed = assert.rejects(running, { message: /process 7: Cannot serve more$/ });
   await pass(202);
   await failed;
@@ -55,10 +61,46 @@ Deno.test("a client that serves too many commands is tried again until the time-
 
 Deno.test("a client that does not answer the first line is an error, not a hang", async () => {
   const clock = new FakeClock();
-  const { endpoint } = scripted(clock);
-  const { running } = run({ name: "peers", json: false }, clock, { endpoint });
+  const dial = () => Promise.resolve({ stream: streamPair(clock)[0] });
+  const endpoint = { listen: () => assert.fail(), dial };
+  const { running, run: state } = run({ name: "peers", json: false }, clock, { endpoint });
   const failed = assert.rejects(running, { message: /process 7: it does not answer within 5 s/ });
   await clock.advance(5000);
+  await settle(8);
+  assert.equal(state.state, "waiting", "there is time for another attempt");
+  await clock.advance(5000);
+  await failed;
+});
+
+Deno.test("a client that is too busy to answer in time is asked again", async () => {
+  const clock = new FakeClock();
+  let attempts = 0;
+  const dial = async () => {
+    const [stream, other] = streamPair(clock);
+    if (++attempts === 2) {
+      await new Talker(other).say(WELCOME + say({ event: "delivered", id: "X" }));
+    }
+    return { stream };
+  };
+  const { running } = run(SEND, clock, { endpoint: { listen: () => assert.fail(), dial } });
+  await clock.advance(5050);
+  assert.equal(await running, 0);
+});
+
+Deno.test("why a client hangs up is read, though it took no first line", async () => {
+  const clock = new FakeClock();
+  const refusal = '{"event":"error","message":"Cannot serve more","code":"busy"}\n';
+  const dial = async () => {
+    const [stream, other] = streamPair(clock);
+    await new Talker(other).say(refusal);
+    return { stream: { ...stream, write: () => Promise.reject(new Deno.errors.BrokenPipe()) } };
+  };
+  const { running } = run(SEND, clock, { endpoint: { listen: () => assert.fail(), dial } });
+  const failed = assert.rejects(running, { message: /process 7: Cannot serve more$/ });
+  for (let step = 0; step < 202; step++) {
+    await clock.advance(50);
+    await settle(8);
+  }
   await failed;
 });
 
@@ -122,6 +164,8 @@ Deno.test("a command that is the client shows what is not in the history, on sta
     const { running, warnings, events } = hosting(kept);
     const lines = [
       { event: "message", from: "bob", content: "psst", timestamp: 0, trust: "known" },
+      { event: "bootstrap", state: "connecting", url: "ws://there" },
+      { event: "bootstrap", state: "disconnected", url: "ws://there", reason: "refused" },
       { event: "error", message: "Cannot use the interface" },
       { event: "delivered", to: "bob", id: "X", ref: 1 },
     ];
@@ -130,6 +174,7 @@ Deno.test("a command that is the client shows what is not in the history, on sta
     );
     assert.equal(await running, 0);
     assert.equal(warnings.pop(), "! Cannot use the interface");
+    assert.equal(warnings.pop(), "! Out of reach: the bootstrap server ws://there (refused)");
     if (kept === "everything") assert.deepEqual(warnings, []);
     else assert.match(warnings.join(), /bob: psst$/);
   }
@@ -151,3 +196,15 @@ function hosting(kept: Kept) {
   });
   return { events, ...run(SEND, clock, { host: () => Promise.resolve(link) }) };
 }
+
+Deno.test("output that cannot be written is an error, but for a message that was sent", async () => {
+  const full = () => new Output(() => Promise.reject(new Error("No space left on device")));
+  const listed = await sending({ name: "peers", json: true }, { output: full() });
+  const failed = assert.rejects(listed.running, { message: /^Cannot write all of the output: No/ });
+  await listed.client.say(say({ event: "peers", peers: [] }));
+  await failed;
+  const sent = await sending(SEND, { output: full() });
+  await sent.client.say(say({ event: "delivered", id: "X" }));
+  assert.equal(await sent.running, 0);
+  assert.match(sent.warnings.join(), /^Cannot write all of the output: No space left/);
+});

@@ -76,7 +76,7 @@ Deno.test("history with --json prints the objects of the JSON interface, one a l
   assert.equal(expected.length, 3);
 });
 
-Deno.test("history of a nickname is that of whom the user knows by it", async () => {
+Deno.test("history and search of a nickname are those of whom the user knows by it", async () => {
   const other = { ...carol, nickname: "bob" };
   await using fixture = await keeping(async (fixture, store) => {
     await store.inbox.receive(fixture.incoming("the real one"));
@@ -90,6 +90,9 @@ Deno.test("history of a nickname is that of whom the user knows by it", async ()
   assert.deepEqual(withoutTime(await printed({ ...HISTORY, peer: "bob" }, fixture)), [
     "[time] bob: the real one",
   ]);
+  const search = { name: "search", query: "from:bob", json: true } as const;
+  const found = (await printed(search, fixture)).map((line) => JSON.parse(line).content);
+  assert.deepEqual(found, ["the real one"], "as through a client");
 });
 
 Deno.test("search finds messages without a client, with what was said before and after", async () => {
@@ -220,6 +223,25 @@ Deno.test("history and search go through the client that runs on the profile", a
   assert.equal(paper.text, `${JSON.stringify(hit)}\n`);
 });
 
+Deno.test("what the client cannot read is told, with status 1", async () => {
+  for (const json of [false, true]) {
+    await using asked = await asking({ ...HISTORY, json });
+    const { client, running, paper, warnings } = asked;
+    const problem = "Cannot open the history in /peers/x and /history.sqlite\x1b";
+    await client.say(say({ event: "history", to: undefined, messages: [], problem }));
+    assert.equal(await running, 1);
+    assert.equal(paper.text, json ? "" : "There is no history yet\n");
+    assert.deepEqual(warnings, ["Cannot open the history in /peers/x and /history.sqlite\\u{1b}"]);
+  }
+  await using asked = await asking(HISTORY);
+  const message = "There is none; /history shows all. Cannot open it in /history/x";
+  const failed = assert.rejects(asked.running, {
+    message: "There is none; `parlance history` shows all. Cannot open it in /history/x",
+  });
+  await asked.client.say(say({ event: "error", message }));
+  await failed;
+});
+
 Deno.test("what the client says it cannot do is the error", async () => {
   await using asked = await asking(HISTORY);
   const failed = assert.rejects(asked.running, {
@@ -233,6 +255,11 @@ Deno.test("what the client says it cannot do is the error", async () => {
 Deno.test("history is read without the client when that ends before it has answered", async () => {
   await using asked = await asking({ ...HISTORY, count: 1 });
   await asked.leave();
+  // A child of another test has the lock, too, until it has become its program.
+  for (let turn = 0; turn < 100 && asked.run.state === "waiting"; turn++) {
+    await asked.clock.advance(50);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
   assert.equal(await asked.running, 0);
   assert.deepEqual(withoutTime(asked.paper.lines), ["[time] carol: hello"]);
 });

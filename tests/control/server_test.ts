@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { ControlServer } from "../../lib/control/server.ts";
-import type { Secrets } from "../../lib/control/endpoint.ts";
+import type { Clock } from "../../lib/base/clock.ts";
+import type { ControlEndpoint, Secrets } from "../../lib/control/endpoint.ts";
+import { unixSocket } from "../../lib/control/unix_socket.ts";
+import { TemporaryDirectory } from "../identity/files_fixtures.ts";
 import { Listening, World } from "../node/fixtures.ts";
 import { settle } from "../support/fake_clock.ts";
 import { startKeeping, until } from "../ui/driven.ts";
@@ -10,12 +13,19 @@ import { keptLog, MemoryEndpoint, Talker } from "./fixtures.ts";
 const HELLO = '{"control":1,"version":"1.2.3"}\n';
 
 /** A client, alice, that lets commands in, and bob. */
-async function start(secrets?: Secrets) {
+async function start(
+  { secrets, makeEndpoint = (clock) => new MemoryEndpoint(clock, secrets), directory = "/nowhere" }:
+    {
+      secrets?: Secrets;
+      makeEndpoint?: (clock: Clock) => Pick<ControlEndpoint, "listen" | "dial">;
+      directory?: string;
+    } = {},
+) {
   const world = new World();
   const alice = new Listening(await startKeeping(world, "alice"));
   const bob = new Listening(await startKeeping(world, "bob"));
   await world.clock.advance(250);
-  const endpoint = new MemoryEndpoint(world.clock, secrets);
+  const endpoint = makeEndpoint(world.clock);
   const log = keptLog();
   const server = await ControlServer.start({
     clock: world.clock,
@@ -25,7 +35,7 @@ async function start(secrets?: Secrets) {
     startedAt: 0,
     isOneShot: false,
     endpoint,
-    directory: "/nowhere",
+    directory,
     signal: new AbortController().signal,
   });
   return {
@@ -35,7 +45,7 @@ async function start(secrets?: Secrets) {
     server,
     log,
     async connect(first = HELLO, reads = true): Promise<Talker> {
-      const talker = new Talker((await endpoint.dial())!.stream, reads);
+      const talker = new Talker((await endpoint.dial(directory))!.stream, reads);
       await settle();
       if (first !== "") await talker.say(first);
       return talker;
@@ -124,7 +134,9 @@ Deno.test("a command of another version learns the client's version, and nothing
 });
 
 Deno.test("where secrets are needed, who does not know the token learns nothing", async () => {
-  const { connect, end } = await start({ token: "t".repeat(64), answer: "a".repeat(64) });
+  const { connect, end } = await start({
+    secrets: { token: "t".repeat(64), answer: "a".repeat(64) },
+  });
   for (const token of [undefined, "", "t".repeat(63), `${"t".repeat(63)}x`]) {
     const talker = await connect(`${JSON.stringify({ control: 1, version: "1", token })}\n`);
     await until(() => talker.isEnded, "the end");
@@ -138,7 +150,7 @@ Deno.test("where secrets are needed, who does not know the token learns nothing"
 });
 
 Deno.test("of 1000 connections 16 are served, and one that leaves makes room", async () => {
-  const { connect, end, server } = await start();
+  const { connect, end, server, log } = await start();
   const talkers: Talker[] = [];
   for (let count = 0; count < 1000; count++) talkers.push(await connect());
   assert.equal(server.connections, 16);
@@ -147,6 +159,7 @@ Deno.test("of 1000 connections 16 are served, and one that leaves makes room", a
     true,
   ]);
   assert.match(String(talkers.at(-1)!.events[0].message), /more than 16 commands at a time/);
+  assert.deepEqual(log.lines, [], "they ask again, and nobody need know");
   talkers[3].stream.close();
   await settle(8);
   const late = await connect();
@@ -159,10 +172,37 @@ Deno.test("1000 connections that say nothing keep out nobody who does", async ()
   const silent: Talker[] = [];
   for (let count = 0; count < 1000; count++) silent.push(await connect(""));
   await settle();
-  assert.equal(silent.filter(({ isEnded }) => !isEnded).length, 16, "the oldest made room");
+  assert.equal(silent.filter(({ isEnded }) => !isEnded).length, 128, "the oldest made room");
+  assert.deepEqual(silent[0].events.map(({ code }) => code), ["busy"], "and were told");
   const talker = await connect();
   assert.equal(talker.events.at(-1)?.event, "ready");
   await end();
+});
+
+Deno.test({
+  name: "of 300 connections that come at once each is served or told that it cannot be",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using root = await TemporaryDirectory.make();
+    const endpoint = unixSocket({ env: () => undefined, uid: Deno.uid() });
+    const { end } = await start({ makeEndpoint: () => endpoint, directory: root.path });
+    const connections = Array.from({ length: 300 }, async () => {
+      // More than the system lets wait find nobody; for these, too, the commands try again.
+      const dialled = await endpoint.dial(root.path);
+      if (dialled === undefined) return undefined;
+      const talker = new Talker(dialled.stream);
+      await talker.say(HELLO).catch(() => {}); // it may be turned away already
+      await until(() => talker.events.length > 0 || talker.isEnded, "an answer");
+      return talker;
+    });
+    const talkers = (await Promise.all(connections)).filter((talker) => talker !== undefined);
+    const answers = talkers.map(({ events: [first] }) => first?.code ?? first?.event ?? "nothing");
+    const count = (answer: string) => answers.filter((one) => one === answer).length;
+    assert.equal(count("control"), 16);
+    assert.equal(count("busy"), talkers.length - 16, answers.join());
+    for (const { stream } of talkers) stream.close();
+    await end();
+  },
 });
 
 Deno.test("100 MB without a newline are refused in bounded memory, and the next line works", async () => {
@@ -272,5 +312,22 @@ Deno.test("who is connected at the end of a client learns which commands it has 
     { event: "end", commands: 2 },
     { event: "end", commands: 0 },
   ]);
+  await end();
+});
+
+Deno.test("who leaves keeps no place while the client is busy, who only ends his input hears the rest", async () => {
+  const { world, connect, server, alice, end } = await start();
+  const { promise: idle, resolve: finish } = Promise.withResolvers<void>();
+  alice.node.messages.idle = () => idle;
+  const [gone, listening] = [await connect(), await connect()];
+  gone.stream.close();
+  await listening.stream.closeWrite();
+  await until(() => server.connections === 1, "the place of who has left");
+  await world.clock.advance(2000);
+  assert.equal(listening.isEnded, false);
+  const ending = listening.events.filter(({ event }) => event === "ending");
+  assert.equal(ending.length, 3, "at once, and every second");
+  finish();
+  await until(() => listening.isEnded, "the end");
   await end();
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { userInfo } from "node:os";
+import type { Host } from "../support/host.ts";
 import { type ProgramOptions, startPlainClient } from "../support/program.ts";
 
 /** Runs the client to its end without any input. */
@@ -135,4 +136,23 @@ Deno.test("the system user's name is the nickname where no variable tells it", a
   const { code, out, err } = await outcome({ args: ["--interface", "127.0.0.1"] });
   assert.equal(code, 0, err);
   assert.ok(out.includes(`you are ${userInfo().username},`), out);
+});
+
+Deno.test({
+  name: "output that does not fit on the disk is an error with status 1",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const full: Host = {
+      enter: (command, args) => ({
+        command: "sh",
+        args: ["-c", 'exec "$@" >/dev/full', "sh", command, ...args],
+      }),
+    };
+    const own = ["-n", "alice", "--interface", "127.0.0.1"];
+    for (const args of [["history", ...own], ["--json", ...own], own, ["--help"]]) {
+      const { code, err } = await outcome({ args, host: full });
+      assert.deepEqual([args, code], [args, 1]);
+      assert.match(err, /Cannot write all of the output: No space left on device/);
+    }
+  },
 });

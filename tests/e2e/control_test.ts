@@ -185,6 +185,23 @@ Deno.test("check and export read the history while a client runs, and into a clo
   assert.equal(complaints(unread), "");
 });
 
+sessionTest("more commands at once than a client serves are all delivered", async () => {
+  await using root = await TemporaryDirectory.make();
+  const bob = unique("bob");
+  await using receiver = startClient(bob, { args: LOOPBACK });
+  await receiver.waitFor({ event: "ready" });
+  const alice = place(root.path);
+  await using client = alice.client();
+  await client.waitFor({ event: "peer_up", nickname: bob });
+  const numbers = Array.from({ length: 24 }, (_, index) => String(index));
+  const sent = await Promise.all(
+    numbers.map((number) => alice.run("send", "--timeout", "60", bob, number)),
+  );
+  assert.deepEqual(sent, numbers.map(() => ({ code: 0, out: `delivered to ${bob}\n`, err: "" })));
+  const contents = receiver.all({ event: "message" }).map(({ content }) => String(content));
+  assert.deepEqual(contents.sort(), numbers.sort());
+});
+
 sessionTest("standard input is one message", async () => {
   await using root = await TemporaryDirectory.make();
   const bob = unique("bob");

@@ -177,7 +177,7 @@ async function talksWithout(directory: string, why: RegExp, script = ":"): Promi
   await using alice = startClient("alice", { host: left });
   const host = new Mounted(right, directory, script);
   await using bob = startClient("bob", { host, args: ["--data-dir", directory] });
-  await bob.waitForLog(why);
+  await bob.waitFor(({ event, message }) => event === "error" && why.test(String(message)));
   await Promise.all([
     alice.waitFor({ event: "peer_up", nickname: "bob" }),
     bob.waitFor({ event: "peer_up", nickname: "alice" }),
@@ -188,6 +188,12 @@ async function talksWithout(directory: string, why: RegExp, script = ":"): Promi
   await alice.waitFor({ event: "message", content: "hello back" });
   await bob.waitFor({ event: "delivered", ref: "hello back" });
   assert.deepEqual(await received(bob), ["hello"], "kept while the program runs");
+  const [{ problem }] = bob.all({ event: "history" });
+  assert.match(String(problem), why);
+  assert.match(
+    String(problem),
+    /kept only while this client runs, and what comes is not confirmed$/,
+  );
   await bob.send({ command: "quit" });
   assert.equal((await bob.exited()).code, 0);
 }
@@ -264,5 +270,47 @@ namespaceSessionTest(
     await using cleanup = new AsyncDisposableStack();
     cleanup.defer(() => Deno.remove(directory, { recursive: true }));
     await talksWithout(directory, /history.*make room/s, FULL);
+  },
+);
+
+namespaceSessionTest(
+  "when the history is deleted under a client, messages are shown and not confirmed, and come again when it has one",
+  async () => {
+    await using network = await oneLan(2);
+    const [left, right] = network.hosts;
+    const directory = await Deno.makeTempDir({ prefix: "parlance-disk-" });
+    await using cleanup = new AsyncDisposableStack();
+    cleanup.defer(() => Deno.remove(directory, { recursive: true }));
+    await using alice = startClient("alice", { host: left });
+    const start = () => startClient("bob", { host: right, args: ["--data-dir", directory] });
+    {
+      await using bob = start();
+      await alice.waitFor({ event: "peer_up", nickname: "bob" });
+      await say(alice, "bob", "hello");
+      await alice.waitFor({ event: "delivered", ref: "hello" });
+      await Deno.remove(`${directory}/${HISTORY_FILE}`);
+      for (const text of ["into the void", "and another"]) {
+        await say(alice, "bob", text);
+        await bob.waitFor({ event: "message", content: text });
+      }
+      await bob.waitFor({ event: "peer_up", nickname: "alice" });
+      await say(bob, "alice", "mine is gone");
+      // What bob says comes behind anything that he has confirmed until then.
+      await alice.waitFor({ event: "message", content: "mine is gone" });
+      assert.deepEqual(alice.all({ event: "delivered" }).map(({ ref }) => ref), ["hello"]);
+      const told = bob.all(({ event, ref }: Event) => event === "error" && ref === undefined);
+      assert.equal(told.length, 1, "told once");
+      assert.match(
+        String(told[0].message),
+        /Cannot write to the history.*deleted or moved; put it back.*but neither kept nor confirmed/,
+      );
+      await bob.send({ command: "quit" });
+      assert.equal((await bob.exited()).code, 0);
+    }
+    await using bob = start();
+    for (const ref of ["into the void", "and another"]) {
+      await alice.waitFor({ event: "delivered", ref });
+    }
+    assert.deepEqual(await received(bob), ["into the void", "and another"]);
   },
 );

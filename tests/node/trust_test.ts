@@ -209,20 +209,23 @@ Deno.test("a blocked peer does not write to the log, and what it sent may come a
   assert.deepEqual(warnings, []);
 });
 
-Deno.test("neither who is blocked nor who is forgotten is told so", async () => {
+Deno.test("neither who is blocked nor who is forgotten is told so, but the user is", async () => {
   await using secure = new SecureWorld();
-  const endings: string[] = [];
-  const log = {
+  const endingsOf = (endings: string[]) => ({
     ...silentLog,
     info: (text: string) => void (/ended/.test(text) && endings.push(text)),
-  };
-  const alice = new Listening(await secure.start("alice"));
-  const bob = await secure.start("bob", { log });
+  });
+  const endings: string[] = [];
+  const own: string[] = [];
+  const alice = new Listening(await secure.start("alice", { log: endingsOf(own) }));
+  const bob = await secure.start("bob", { log: endingsOf(endings) });
+  const reasons = { forget: "you have forgotten who it is", block: "you have blocked it" };
   for (const command of ["forget", "block"] as const) {
     await bob.send("alice", "hi");
     await alice.node.contacts[command]("bob");
     await until(() => endings.length > 0, "the end of the session");
     assert.match(endings.pop()!, /sending has ended$/);
+    assert.ok(own.pop()!.endsWith(`ended: ${reasons[command]}`));
   }
 });
 

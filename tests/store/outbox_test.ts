@@ -46,6 +46,22 @@ Deno.test("outbox takes receipts only from whom the message is for", async () =>
   assert.equal(store.outbox.find(message.id)?.state, "delivered");
 });
 
+Deno.test("outbox marks long messages delivered in several transactions", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const messages = Array.from({ length: 10 }, (_, at) => fixture.outgoing(`${at}`));
+  await Promise.all(messages.map((message) => store.outbox.enqueue(message)));
+  let done = 0;
+  const marking = messages.map(async ({ id }) => {
+    await store.outbox.delivered(bob, [id], 2 ** 20);
+    done++;
+  });
+  await marking[0];
+  assert.ok(done <= 4, `${done} MB at once`);
+  await Promise.all(marking);
+  assert.equal(store.outbox.pendingCount(), 0);
+});
+
 Deno.test("outbox reports what has expired, also when the clock went back meanwhile", async () => {
   await using fixture = await StoreFixture.make();
   await using store = await fixture.open();

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync, StatementSync } from "node:sqlite";
+import { checkHistory } from "../../lib/store/check.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
-import { carol, StoreFixture } from "./fixtures.ts";
+import type { Store } from "../../lib/store/store.ts";
+import { bob, carol, StoreFixture } from "./fixtures.ts";
 
 const SIZE = 60_000;
 const COUNT = 60;
@@ -81,6 +83,18 @@ for (const how of ["prune", "clear"] as const) {
   });
 }
 
+Deno.test("store deletes few messages in each step, however short they are", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const count = 1_500; // so many are not taken out of the index one by one
+  const messages = Array.from({ length: count }, (_, at) => fixture.incoming(`${at}`));
+  await Promise.all(messages.map((message) => store.inbox.receive(message)));
+  await store.search(parseSearch("nothing"));
+  const deleting = await workOf(async () => void await store.clear(bob));
+  assert.equal(deleting.reduce((sum, { removed }) => sum + removed, 0), count * SIZE);
+  assert.ok(Math.max(...deleting.map(({ removed }) => removed)) <= 200 * SIZE);
+});
+
 Deno.test("store ends at the next start what it began to take out of the index", async () => {
   await using fixture = await StoreFixture.make();
   const holds = async () => {
@@ -110,4 +124,66 @@ Deno.test("store ends at the next start what it began to take out of the index",
   database.close();
   await store[Symbol.asyncDispose]();
   assert.equal(await holds(), false);
+});
+
+/** Has a store with an index of some MB. */
+async function withMuch(store: Store, fixture: StoreFixture): Promise<void> {
+  for (let at = 0; at < COUNT; at++) await store.inbox.receive(fixture.incoming(words(at)));
+  await store.search(parseSearch("nothing"));
+}
+
+Deno.test("store empties the index in small steps, and then finds what has come meanwhile", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  await withMuch(store, fixture);
+  const reader = new DatabaseSync(fixture.path, { readOnly: true });
+  const pages = reader.prepare("SELECT count(*) AS count FROM search_data");
+  const counts = [pages.get()!.count as number];
+  assert.ok(counts[0] > 1_000, `the index has ${counts[0]} pages only`);
+  const clearing = store.clear();
+  const coming = store.inbox.receive(fixture.incoming("hello from outside"));
+  let found: Promise<unknown[]> | undefined;
+  while (counts.at(-1)! > 20) {
+    await store.probe();
+    const count = pages.get()!.count as number;
+    if (count === counts.at(-1)) continue;
+    counts.push(count);
+    // What is asked now has to wait until the index can be asked.
+    found ??= store.search(parseSearch("hello"));
+  }
+  reader.close();
+  assert.equal(await clearing, COUNT);
+  await coming;
+  assert.equal((await found!).length, 1);
+  const steps = counts.slice(1).map((count, at) => counts[at] - count);
+  assert.ok(Math.max(...steps) <= 512 + 10, `pages at a time: ${steps}`);
+});
+
+Deno.test("store makes the index anew where a crash ended its emptying", async () => {
+  await using fixture = await StoreFixture.make();
+  const isBegun = (reader: DatabaseSync) =>
+    reader.prepare("SELECT 1 FROM meta WHERE name = 'index_clearing'").get() !== undefined;
+  {
+    const store = await fixture.open();
+    await withMuch(store, fixture);
+    const reader = new DatabaseSync(fixture.path, { readOnly: true });
+    const clearing = store.clear();
+    const refused = assert.rejects(clearing);
+    await store.inbox.receive(fixture.incoming("hello from outside"));
+    for (let tries = 0; !isBegun(reader) && tries < 1_000; tries++) await store.probe();
+    reader.close();
+    await store[Symbol.asyncDispose]();
+    await refused;
+  }
+  const file = new DatabaseSync(fixture.path, { readOnly: true });
+  assert.ok(isBegun(file), "the end came too late");
+  file.close();
+  await using store = await fixture.open();
+  assert.equal((await store.search(parseSearch("hello"))).length, 1);
+  assert.deepEqual(await store.search(parseSearch("xylo*")), []);
+  await store.clear();
+  assert.deepEqual((await checkHistory(fixture.path)).problems, []);
+  await store[Symbol.asyncDispose]();
+  const content = new TextDecoder("latin1").decode(await Deno.readFile(fixture.path));
+  assert.equal(content.includes(TRACE), false);
 });

@@ -68,7 +68,7 @@ CREATE VIEW searchable AS
   FROM message WHERE kept = 1;
 CREATE VIRTUAL TABLE search USING fts5(
   content, author,
-  content = 'searchable', content_rowid = 'key', columnsize = 0,
+  content = 'searchable', content_rowid = 'key', columnsize = 0, prefix = '2',
   tokenize = 'unicode61 remove_diacritics 2'
 );
 INSERT INTO search (search, rank) VALUES ('usermerge', 2);

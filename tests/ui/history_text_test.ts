@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { InvalidInputError } from "../../lib/errors.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import type { StoredMessage } from "../../lib/store/message.ts";
 import type { SearchHit } from "../../lib/store/search.ts";
@@ -192,4 +193,22 @@ Deno.test("nothing that is read back steers the terminal or poses as the program
     }
     if (content === lines) assert.match(texts[0]!, /more lines are not shown/);
   }
+});
+
+Deno.test("what is said of a history that cannot be opened says so", async () => {
+  const historyProblem = "Cannot open the history in /x\x1b: it is damaged; do something";
+  const shown = "! Cannot open the history in /x\\u{1b}: it is damaged; do something";
+  const node = { ...keeping({}), historyProblem };
+  const answers: [string, string][] = [
+    ["/history", "There is no history yet"],
+    ["/search bridge", "Nothing was found"],
+    ["/outbox", "No message waits"],
+  ];
+  for (const [line, answer] of answers) assert.equal(await run(node, line), `${answer}\n${shown}`);
+  node.messages.history = () => {
+    throw new InvalidInputError("There is none");
+  };
+  await assert.rejects(run(node, "/history bob"), {
+    message: `There is none. ${historyProblem}`,
+  });
 });

@@ -174,3 +174,25 @@ Deno.test("at the end a program learns how many messages wait for others to come
   assert.deepEqual(events().at(-1), { event: "remaining", count: 2 });
   await settle();
 });
+
+Deno.test("answers about a history that cannot be opened have the problem", async () => {
+  await using secure = new SecureWorld();
+  const { security, history } = await secure.profile();
+  const problem = "Cannot open the history";
+  const alice = await secure.startWith("alice", {
+    security,
+    history: { ...history, isDurable: false, problem },
+  });
+  const { answer } = drive(secure, alice.node);
+  for (
+    const [command, event] of [
+      [{ command: "history" }, "history"],
+      [{ command: "search", query: "x" }, "search"],
+      [{ command: "outbox" }, "outbox"],
+    ] as const
+  ) {
+    assert.equal((await answer(command, byEvent(event))).problem, problem);
+  }
+  const { message } = await answer({ command: "history", peer: "bob" }, byEvent("error"));
+  assert.match(String(message), /^Cannot show a history with "bob": .*\. Cannot open the history$/);
+});

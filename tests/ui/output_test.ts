@@ -143,3 +143,20 @@ Deno.test("text counts as written when the reader has it, and not when he has go
   assert.equal(await last, false);
   assert.equal(await output.written(), false);
 });
+
+Deno.test("a disk that is full is told, a reader that has gone is not", async () => {
+  const failing = async (error: Error) => {
+    const output = new Output(() => Promise.reject(error));
+    output.push("one");
+    await output.flush();
+    await output.closed;
+    return output;
+  };
+  (await failing(new Deno.errors.BrokenPipe("Broken pipe (os error 32)"))).check();
+  (await failing(new Error("Input/output error (os error 5)"))).check();
+  const full = await failing(new Error("No space left on device (os error 28)"));
+  assert.throws(() => full.check(), {
+    name: "ParlanceError",
+    message: /^Cannot write all of the output: No space left on device \(os error 28\); /,
+  });
+});

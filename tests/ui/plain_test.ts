@@ -269,3 +269,24 @@ Deno.test("a reader that stalls delays the end that a signal asks for by a secon
   assert.equal(run.state, "sent");
   await close(node);
 });
+
+Deno.test("input that is ahead of its recipient waits, so that what comes in is shown meanwhile", async () => {
+  const { world, node, keyboard, paper, running } = await start();
+  const bob = new Listening(await world.start("bob"));
+  await world.clock.advance(250);
+  const { messages } = node;
+  let room: PromiseWithResolvers<void> | undefined = Promise.withResolvers<void>();
+  messages.pace = () => room?.promise;
+  keyboard.type("/send bob one\n/send bob two\n");
+  keyboard.end();
+  await bob.node.send("alice", "meanwhile");
+  await settle(16);
+  assert.deepEqual(bob.heard, []);
+  assert.match(paper.lines.at(-1)!, /bob \[plain\]: meanwhile$/);
+  const waiting = room;
+  room = undefined;
+  waiting.resolve();
+  assert.equal(await running, true);
+  assert.deepEqual(bob.heard, ["alice: one", "alice: two"]);
+  await close(node, bob.node);
+});

@@ -3,9 +3,6 @@ import { systemClock } from "../../lib/base/clock.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { HISTORY_FILE } from "../../lib/store/schema.ts";
 import { Store } from "../../lib/store/store.ts";
-import { COMMAND_NAMES } from "../../lib/ui/commands.ts";
-import { complete } from "../../lib/ui/terminal.ts";
-import { peerAt } from "../peer/fixtures.ts";
 import { Terminal } from "../support/terminal.ts";
 import { unique } from "../support/unique.ts";
 
@@ -67,32 +64,35 @@ Deno.test({
   },
 });
 
-Deno.test("Tab completes commands, and behind those that take a peer the labels that can be shown", () => {
-  const labels = ["bob", "Bobby", "bob smith", 'the "boss"', "bob\u202etxt", "zoe~aaaa"];
-  const node = { peers: () => labels.map((nickname) => peerAt([], { nickname })) };
-  const completed: [line: string, hits: string[], part: string][] = [
-    ["/", COMMAND_NAMES.map((name) => `${name} `), "/"],
-    ["/un", ["/unblock "], "/un"],
-    ["/w", ["/whoami "], "/w"],
-    ["/p", ["/peers "], "/p"],
-    ["/x", [], "/x"],
-    ["hello", [], "hello"],
-    ["/send bo", ["bob ", "Bobby "], "bo"],
-    ["/send BO", ["bob ", "Bobby "], "BO"],
-    ['/send "BOB S', ['"bob smith" '], '"BOB S'],
-    ['/send "', ['"bob smith" ', '"the \\"boss\\"" '], '"'],
-    ["/send  z", ["zoe~aaaa "], "z"],
-    ["/send bob hel", [], "/send bob hel"],
-    ["/history z", ["zoe~aaaa "], "z"],
-    ["/history clear z", ["zoe~aaaa "], "z"],
-    ["/s", ["/send ", "/search "], "/s"],
-    ["/search z", [], "/search z"],
-    ["/verify z", ["zoe~aaaa "], "z"],
-    ["/trust z", ["zoe~aaaa "], "z"],
-    ["/forget z", ["zoe~aaaa "], "z"],
-    ["/block z", ["zoe~aaaa "], "z"],
-    ["/unblock z", ["zoe~aaaa "], "z"],
-    ["/whoami z", [], "/whoami z"],
-  ];
-  for (const [line, hits, part] of completed) assert.deepEqual(complete(line, node), [hits, part]);
+Deno.test({
+  name: "Tab completes the nickname of somebody who is away",
+  ignore,
+  async fn() {
+    const directory = await Deno.makeTempDir({ prefix: "parlance-terminal-" });
+    await using parts = new AsyncDisposableStack();
+    parts.defer(() => Deno.remove(directory, { recursive: true }));
+    const options = { path: `${directory}/${HISTORY_FILE}`, clock: systemClock, log: silentLog };
+    const store = await Store.open(options);
+    await store.inbox.receive({
+      contact: { nickname: "barnaby" },
+      content: "so long",
+      timestamp: 0,
+      encrypted: false,
+      trust: "plain",
+    });
+    await store[Symbol.asyncDispose]();
+    const args = ["-n", unique("alice"), "--interface", "127.0.0.1", "--data-dir", directory];
+    await using terminal = new Terminal({ args });
+    await terminal.waitForScreen(
+      "the prompt",
+      (rows) => rows.some((row) => row.startsWith("Last messages")),
+    );
+    await terminal.type("/history barn\t");
+    await terminal.waitForScreen(
+      "the nickname",
+      (rows) => rows.some((row) => row.trim() === "> /history barnaby"),
+    );
+    await terminal.type("\r\x04");
+    assert.equal((await terminal.exited()).code, 0, terminal.output);
+  },
 });
