@@ -74,6 +74,13 @@ export class Store implements AsyncDisposable {
         this.#contacts.forget();
         this.#keys.forget();
       },
+      beforeOperation: () => {
+        const undo = this.#keys.mark();
+        return () => {
+          this.#contacts.forget();
+          undo();
+        };
+      },
     });
     this.#wal = new WalCleaner({ database, clock });
     const parts = {
@@ -202,6 +209,7 @@ export class Store implements AsyncDisposable {
     this.#closing.abort(new Error("the history is closed"));
     this.#index.close();
     this.#wal.close();
+    this.inbox.close();
     this.#queue.close();
     this.#database.close();
     return Promise.resolve();

@@ -54,6 +54,7 @@ export async function runJsonInterface(options: JsonInterfaceOptions): Promise<v
   const pump = new EventPump(
     (event) => emit(output, describeEvent(event, node, running.owner)),
     () => output.ready(),
+    () => output.written(),
   );
   void pump.run(options.events ?? node.events);
   const reading = readCommands(running);
