@@ -34,13 +34,10 @@ export async function openHistory(
       return { store, isDurable: true, problem: undefined };
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      const { message } = error;
-      log.warn(
-        `${message}. Until then messages are kept only while this program runs, and what comes is ` +
-          "not confirmed",
-      );
       const store = await Store.open({ path: undefined, clock, log, keepHistory });
-      const problem = `${message}. Until then there is only what was said since the client started`;
+      const problem =
+        `${error.message}. Until then messages are kept only while this client runs, ` +
+        "and what comes is not confirmed";
       return { store, isDurable: false, problem };
     }
   };

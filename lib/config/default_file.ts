@@ -45,7 +45,8 @@ plaintext = "allow"
 
 [history]
 # Whether what was said is kept, on this machine only. With false only what is still to be delivered
-# is, and the ids of what has come, so that nothing comes twice.
+# is, and the ids of what has come, so that nothing comes twice. What was kept before stays until
+# "/history clear".
 enabled = true
 # After how many days messages are deleted, 0 to 36500; with 0 they are kept.
 keep_days = 0

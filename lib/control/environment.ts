@@ -68,6 +68,9 @@ export function showUnasked(
     if (link.kept !== "everything") warn(messageText(event, clock.now()));
   } else if (event.event === "error" && event.ref === undefined) {
     warn(`! ${printable(String(event.message))}`);
+  } else if (event.event === "bootstrap" && event.state === "disconnected") {
+    const { url, reason } = event;
+    warn(`! Out of reach: the bootstrap server ${printable(`${url} (${reason})`)}`);
   }
 }
 

@@ -163,7 +163,9 @@ class Sending {
 
   #fail({ event, message, code }: Line): undefined {
     const problem = shellText(String(message));
-    if (event === "failed" || code !== "unknown_peer") throw new ParlanceError(problem);
+    // What cannot be kept can still go to who is there.
+    const mayCome = code === "unknown_peer" || code === "not_stored";
+    if (event === "failed" || !mayCome) throw new ParlanceError(problem);
     this.#isOpen = false;
     this.#problem = problem;
     if (this.#cameSince) this.#ask();

@@ -61,7 +61,7 @@ export class Store implements AsyncDisposable {
     this.#contacts = new ContactTable(database);
     this.#keys = new KeySequence(database);
     this.#growth = new GrowthWatch(database);
-    const watch = path === undefined ? undefined : new FileWatch(path);
+    const watch = path === undefined ? undefined : new FileWatch(path, clock);
     this.#queue = new WriteQueue({
       database,
       onState,
@@ -74,6 +74,13 @@ export class Store implements AsyncDisposable {
       afterRollback: () => {
         this.#contacts.forget();
         this.#keys.forget();
+      },
+      beforeOperation: () => {
+        const undo = this.#keys.mark();
+        return () => {
+          this.#contacts.forget();
+          undo();
+        };
       },
     });
     this.#wal = new WalCleaner({ database, clock });
@@ -207,6 +214,7 @@ export class Store implements AsyncDisposable {
     this.#closing.abort(new Error("the history is closed"));
     this.#index.close();
     this.#wal.close();
+    this.inbox.close();
     this.#queue.close();
     this.#database.close();
     return Promise.resolve();

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { messageOf, UnknownPeerError } from "../errors.ts";
 import type { Node, NodeEvent } from "../node.ts";
+import { StoreError } from "../store/store_error.ts";
 import { DEFAULT_COUNT, HELP, parseCommand } from "./commands.ts";
 import { type LeftBehind, untilEnded } from "./ending.ts";
 import { EventPump } from "./event_pump.ts";
@@ -53,6 +54,7 @@ export async function runJsonInterface(options: JsonInterfaceOptions): Promise<v
   const pump = new EventPump(
     (event) => emit(output, describeEvent(event, node, running.owner)),
     () => output.ready(),
+    () => output.written(),
   );
   void pump.run(options.events ?? node.events);
   const reading = readCommands(running);
@@ -172,8 +174,12 @@ function send(
 }
 
 function fail(output: Output, error: unknown, ref: Ref | undefined): void {
-  const code = error instanceof UnknownPeerError ? "unknown_peer" : undefined;
-  emit(output, { event: "error", message: messageOf(error), code, ref });
+  emit(output, { event: "error", message: messageOf(error), code: codeOf(error), ref });
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (error instanceof UnknownPeerError) return "unknown_peer";
+  return error instanceof StoreError ? "not_stored" : undefined;
 }
 
 async function runPeerCommand(

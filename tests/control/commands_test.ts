@@ -164,6 +164,8 @@ Deno.test("a command that is the client shows what is not in the history, on sta
     const { running, warnings, events } = hosting(kept);
     const lines = [
       { event: "message", from: "bob", content: "psst", timestamp: 0, trust: "known" },
+      { event: "bootstrap", state: "connecting", url: "ws://there" },
+      { event: "bootstrap", state: "disconnected", url: "ws://there", reason: "refused" },
       { event: "error", message: "Cannot use the interface" },
       { event: "delivered", to: "bob", id: "X", ref: 1 },
     ];
@@ -172,6 +174,7 @@ Deno.test("a command that is the client shows what is not in the history, on sta
     );
     assert.equal(await running, 0);
     assert.equal(warnings.pop(), "! Cannot use the interface");
+    assert.equal(warnings.pop(), "! Out of reach: the bootstrap server ws://there (refused)");
     if (kept === "everything") assert.deepEqual(warnings, []);
     else assert.match(warnings.join(), /bob: psst$/);
   }

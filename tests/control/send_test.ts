@@ -123,14 +123,16 @@ Deno.test("a peer that is not there yet is waited for", async () => {
   await bob.node[Symbol.asyncDispose]();
 });
 
-Deno.test("a peer that comes while the client answers that it is not there is tried again", async () => {
-  const { client, running } = await sending();
-  const unknown = say({ event: "error", message: "Cannot reach", code: "unknown_peer" });
-  await client.say(`{"event":"peer_up"}\n${unknown}`);
-  assert.deepEqual(client.events.slice(1).map(({ command }) => command), ["send", "send"]);
-  await client.say(unknown);
-  await assert.rejects(running, { message: "Cannot reach" });
-});
+for (const code of ["unknown_peer", "not_stored"]) {
+  Deno.test(`a peer that comes while the client answers ${code} is tried again`, async () => {
+    const { client, running } = await sending();
+    const refusal = say({ event: "error", message: "Cannot reach", code });
+    await client.say(`{"event":"peer_up"}\n${refusal}`);
+    assert.deepEqual(client.events.slice(1).map(({ command }) => command), ["send", "send"]);
+    await client.say(refusal);
+    await assert.rejects(running, { message: "Cannot reach" });
+  });
+}
 
 Deno.test("a peer that does not come is given up after one announce interval", async () => {
   const world = new World();

@@ -69,6 +69,18 @@ Deno.test("a full disk keeps nobody who is there from being told, and nothing ov
   assert.deepEqual(back.heard, ["alice: first"]);
 });
 
+Deno.test("a full disk keeps nobody from being told who is there without a session", async () => {
+  await using secure = new SecureWorld();
+  const { alice, bob, ofAlice, hosts } = await acquainted(secure);
+  await secure.end(alice.node);
+  const again = await secure.startWith("alice", ofAlice, { host: hosts.alice });
+  await passing(secure, () => again.node.peers().length === 1, "bob");
+  ofAlice.history.store.outbox.enqueue = () => Promise.reject(full());
+  await Promise.all(["first", "second"].map((content) => again.node.post("bob", content)));
+  await until(() => bob.heard.includes("alice: second"), "the messages");
+  assert.deepEqual(bob.heard.slice(1), ["alice: first", "alice: second"]);
+});
+
 Deno.test("a store that cannot be read ends nothing, and is tried again", async () => {
   await using secure = new SecureWorld();
   const { alice, bob, ofAlice, ofBob } = await acquainted(secure);

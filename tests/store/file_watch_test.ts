@@ -26,6 +26,7 @@ for (const [fate, happen] of Object.entries(FATES)) {
       const [first, second] = ["first", "second"].map((text) => fixture.outgoing(text));
       await store.outbox.enqueue(first);
       await happen(fixture.path);
+      await fixture.clock.advance(1_000); // the log is looked at every second
       const refusal = {
         kind: "moved",
         message: /^Cannot write to the history in .*history\.sqlite.*; put it back where it was/,

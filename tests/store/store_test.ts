@@ -229,16 +229,6 @@ Deno.test("store gives others their turn between many writes", async () => {
   await Promise.all(slow);
 });
 
-Deno.test("store without a history never writes what was received", async () => {
-  await using fixture = await StoreFixture.make();
-  await using store = await fixture.open({ keepHistory: false });
-  await store.inbox.receive(fixture.incoming("Xylophonequartet"));
-  for await (const { name } of Deno.readDir(fixture.directory)) {
-    const bytes = await Deno.readFile(`${fixture.directory}/${name}`);
-    assert.equal(new TextDecoder("latin1").decode(bytes).includes("Xylophone"), false, name);
-  }
-});
-
 Deno.test("store recognises each of many messages that it has had, and keeps the others in order", async () => {
   await using fixture = await StoreFixture.make();
   await using store = await fixture.open();
