@@ -6,6 +6,7 @@ import { usedBytes } from "./growth.ts";
 import type { KeySequence } from "./keys.ts";
 import { fitting, type Sized } from "./page.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
+import { isDamage } from "./store_error.ts";
 import { drop, sweep } from "./sweep.ts";
 import type { WalCleaner } from "./wal.ts";
 import type { WriteQueue } from "./write_queue.ts";
@@ -318,7 +319,13 @@ export class Retention {
     while (pragma("freelist_count") > 0 && size() > maxBytes) {
       signal?.throwIfAborted();
       // Each page is a step of the statement, and the first one would be the only one with `run`.
-      await queue.add(() => database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`), ALONE);
+      try {
+        await queue.add(() => database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`), ALONE);
+      } catch (error) {
+        // What was deleted is deleted, and its room will be used again.
+        if (isDamage(error)) return;
+        throw error;
+      }
     }
   }
 }

@@ -29,8 +29,6 @@ export interface StoreOptions {
   readonly log: Log;
   /** `false` keeps ids of what was received, and what is to be delivered until it is. */
   readonly keepHistory?: boolean;
-  /** Told when writing fails, fails otherwise, or succeeds again. */
-  readonly onState?: (state: StoreState) => void;
   /** Other steps than the program's own, for tests. */
   readonly migrations?: readonly Migration[];
 }
@@ -56,7 +54,7 @@ export class Store implements AsyncDisposable {
   readonly #closing = new AbortController();
 
   private constructor(database: Database, options: StoreOptions) {
-    const { path, clock, log, keepHistory = true, onState } = options;
+    const { path, clock, log, keepHistory = true } = options;
     this.#database = database;
     this.#contacts = new ContactTable(database);
     this.#keys = new KeySequence(database);
@@ -64,7 +62,6 @@ export class Store implements AsyncDisposable {
     const watch = path === undefined ? undefined : new FileWatch(path, clock);
     this.#queue = new WriteQueue({
       database,
-      onState,
       requireFile: () => watch?.check(),
       beforeCommit: () => this.#keys.flush(),
       afterCommit: () => {
@@ -135,16 +132,6 @@ export class Store implements AsyncDisposable {
   /** Whether what was written last has reached the disk. */
   get state(): StoreState {
     return this.#queue.state;
-  }
-
-  /** Writes something of no matter, to learn whether the disk takes it (again). */
-  async probe(): Promise<void> {
-    await this.#queue.add(() =>
-      this.#database.run(
-        `INSERT INTO meta (name, value) VALUES ('probes', 1)
-         ON CONFLICT DO UPDATE SET value = value + 1`,
-      )
-    );
   }
 
   /** The last messages, the newest last; at most {@linkcode MAX_PAGE_BYTES} of text, or one. */

@@ -10,8 +10,6 @@ export type StoreState =
 /** For {@linkcode WriteQueue}. */
 export interface WriteQueueOptions {
   readonly database: Database;
-  /** Called before the promises of the batch that made the change settle. */
-  readonly onState?: (state: StoreState) => void;
   /** Called before each transaction and after its commit; throws where nothing is kept of it. */
   readonly requireFile?: () => void;
   /** Called inside each transaction, after its operations. */
@@ -136,9 +134,9 @@ export class WriteQueue {
     }
     const failures = outcomes.map((outcome) => "error" in outcome ? outcome.error : undefined);
     const error = failures.find(isFatal) ?? (failures.every(isDamage) ? failures[0] : undefined);
-    this.#setState(
-      error === undefined ? { kind: "ok" } : { kind: "failed", error: error as StoreError },
-    );
+    this.#state = error === undefined
+      ? { kind: "ok" }
+      : { kind: "failed", error: error as StoreError };
     if (failures.includes(undefined)) this.options.afterCommit?.();
     for (const [at, outcome] of outcomes.entries()) {
       if ("error" in outcome) batch[at].reject(outcome.error);
@@ -147,7 +145,7 @@ export class WriteQueue {
   }
 
   #settle(batch: readonly Operation[], values: readonly unknown[]): void {
-    this.#setState({ kind: "ok" });
+    this.#state = { kind: "ok" };
     this.options.afterCommit?.();
     for (let at = 0; at < batch.length; at++) batch[at].resolve(values[at]);
   }
@@ -254,13 +252,5 @@ export class WriteQueue {
       undo?.();
       return { error };
     }
-  }
-
-  #setState(state: StoreState): void {
-    const changed = state.kind !== this.#state.kind ||
-      state.kind === "failed" && this.#state.kind === "failed" &&
-        state.error.kind !== this.#state.error.kind;
-    this.#state = state;
-    if (changed) this.options.onState?.(state);
   }
 }

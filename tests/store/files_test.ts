@@ -89,7 +89,7 @@ Deno.test("store begins anew in a file that a crash left empty", async () => {
   database.exec("PRAGMA journal_mode = WAL");
   database.close();
   await using store = await fixture.open();
-  await store.probe();
+  await fixture.turn(store);
 });
 
 Deno.test("store opens a file of version 1 with everything in it", async () => {

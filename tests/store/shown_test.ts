@@ -72,7 +72,7 @@ Deno.test("store without a history keeps no text that was shown", async () => {
   assert.ok(await isWritten(fixture, "Xylophone"));
   store.inbox.shownTo(key);
   await fixture.clock.advance(1000);
-  await store.probe();
+  await fixture.turn(store);
   await fixture.clock.advance(1000);
   assert.equal(await isWritten(fixture, "Xylophone"), false);
 });
@@ -99,7 +99,7 @@ Deno.test("store drops thousands of shown messages in steps", async () => {
   store.inbox.shownTo((await receive(store, fixture, ...texts)).at(-1)!);
   for (let step = 0; step < 4; step++) {
     await fixture.clock.advance(1000);
-    await store.probe();
+    await fixture.turn(store);
   }
   await fixture.clock.advance(1000);
   assert.equal(await isWritten(fixture, "Xylophone"), false);

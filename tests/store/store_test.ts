@@ -79,7 +79,7 @@ Deno.test("store is set up to lose nothing that it confirmed", async () => {
   await using fixture = await StoreFixture.make();
   {
     await using store = await fixture.open();
-    await store.probe();
+    await fixture.turn(store);
   }
   const database = new DatabaseSync(fixture.path);
   const pragma = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0];
@@ -135,7 +135,7 @@ Deno.test("store writes what is queued when it is closed, and nothing afterwards
   await store[Symbol.asyncDispose]();
   await store[Symbol.asyncDispose]();
   assert.equal((await written).kind, "new");
-  await assert.rejects(store.probe(), StoreError);
+  await assert.rejects(fixture.turn(store), StoreError);
   await using again = await fixture.open();
   assert.deepEqual(contents(again.history({ count: 1 })), ["last words"]);
 });
