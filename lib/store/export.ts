@@ -1,6 +1,5 @@
 import { messageOf as messageTextOf } from "../errors.ts";
 import { type Contact, contactOf } from "./contacts.ts";
-import { nextReadable } from "./damage.ts";
 import type { Database, Row } from "./database.ts";
 import { messageOf, type StoredMessage } from "./message.ts";
 import { openReadOnly, requireWholePages } from "./open_read_only.ts";
@@ -20,7 +19,6 @@ export type ExportItem =
 
 /** Rows in memory at a time. */
 const PAGE = 100;
-const MAX_KEY = Number.MAX_SAFE_INTEGER;
 
 /**
  * Reads the history, of a damaged file what is readable. The file is not written to, and may be in
@@ -41,7 +39,7 @@ export async function* exportHistory(path: string): AsyncGenerator<ExportItem, v
   } catch (error) {
     using salvage = await salvageOf(path, error);
     yield { kind: "broken", error: error as Error };
-    return yield* salvaged(salvage, new ContactNames(undefined, salvage), 0, undefined);
+    return yield* salvaged(salvage, new ContactNames(undefined, salvage), 1, undefined);
   }
   try {
     yield* exportFrom(database);
@@ -68,50 +66,60 @@ export async function salvageOf(path: string, error: unknown): Promise<Salvage> 
 const NOTHING_LEFT = "no message is left in it: restore it from a backup, or move it away, and " +
   "a new one begins";
 
+/** Asks SQLite, as far as it can be relied upon. */
 async function* exportFrom(database: Database): AsyncGenerator<ExportItem, void, void> {
   const contacts = new ContactNames(database);
-  const end = lastKey(database);
-  let salvage: Salvage | undefined;
-  try {
-    for (let next = 0; next <= end;) {
-      try {
-        const rows = readPage(database, next);
-        if (rows.length === 0) return;
+  let next = 1;
+  if (isTableWhole(database)) {
+    try {
+      for (let rows = readPage(database, next); rows.length > 0; rows = readPage(database, next)) {
         for (const row of rows) yield { kind: "message", message: contacts.complete(row) };
         next = (rows.at(-1)!.key as number) + 1;
-      } catch {
-        const { message, resume } = readOne(database, next, contacts);
-        if (message !== undefined) yield { kind: "message", message };
-        else {
-          contacts.salvage = salvage ??= await Salvage.scan(database.path);
-          const to = resume > end ? end : resume - 1;
-          yield* salvaged(salvage, contacts, next, to === UNKNOWN ? undefined : to);
-        }
-        next = resume;
+        await nextTurn();
       }
-      await nextTurn();
+      return;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
     }
-  } finally {
-    salvage?.[Symbol.dispose]();
+  }
+  using salvage = await Salvage.scan(database.path);
+  contacts.salvage = salvage;
+  yield* salvaged(salvage, contacts, next, lastKey(database));
+}
+
+/**
+ * Whether the messages are in order: of a page in which only a part is damaged, SQLite may return
+ * what was never there, or pass over the rest without a word.
+ */
+function isTableWhole(database: Database): boolean {
+  try {
+    const [row] = database.all("PRAGMA quick_check('message')");
+    return row !== undefined && Object.values(row)[0] === "ok";
+  } catch {
+    return false; // whatever it is, the pages may be readable
   }
 }
 
-/** What SQLite does not find. */
+/**
+ * What is found in the pages.
+ *
+ * @param known A key that the file had, as far as one knows.
+ */
 async function* salvaged(
   salvage: Salvage,
   contacts: ContactNames,
   from: number,
-  to: number | undefined,
+  known: number | undefined,
 ): AsyncGenerator<ExportItem, void, void> {
   let count = 0;
-  const last = to ?? salvage.lastKey;
+  const last = Math.max(salvage.lastKey, known ?? 0);
   for (const item of salvage.read(from, last)) {
-    if (item.kind === "row") yield { kind: "message", message: contacts.complete(item.row) };
-    // Keys begin with 1.
-    else if (item.to > 0) yield { kind: "unreadable", from: Math.max(1, item.from), to: item.to };
+    yield item.kind === "row"
+      ? { kind: "message", message: contacts.complete(item.row) }
+      : { kind: "unreadable", from: item.from, to: item.to };
     if (++count % PAGE === 0) await nextTurn();
   }
-  if (to === undefined) yield { kind: "unreadable", from: Math.max(from, last + 1) };
+  if (known === undefined) yield { kind: "unreadable", from: Math.max(from, last + 1) };
 }
 
 function nextTurn(): Promise<void> {
@@ -128,55 +136,14 @@ function readPage(database: Database, from: number): Row[] {
   );
 }
 
-/**
- * The first message from a key on, alone, or where what comes next cannot be read, the key from
- * which on something can be again.
- */
-function readOne(
-  database: Database,
-  from: number,
-  contacts: ContactNames,
-): { message?: StoredMessage; resume: number } {
-  const readable = (key: number): Row | "nothing" | undefined => {
-    try {
-      const row = database.get(
-        `SELECT ${COLUMNS} FROM message WHERE key >= ? AND kept = 1 ORDER BY key LIMIT 1`,
-        key,
-      );
-      return row ?? "nothing";
-    } catch {
-      return undefined;
-    }
-  };
-  const first = readable(from);
-  if (first === "nothing") return { resume: MAX_KEY };
-  if (first !== undefined) {
-    return { message: contacts.complete(first), resume: (first.key as number) + 1 };
+/** The last key that was given to a message; nothing where that cannot be read. */
+function lastKey(database: Database): number | undefined {
+  try {
+    return database.get<{ key: number | null }>("SELECT max(last_key) AS key FROM hour")?.key ?? 0;
+  } catch {
+    return undefined;
   }
-  return { resume: nextReadable((key) => readable(key) !== undefined, from) };
 }
-
-/** Where to end; each of the sources may be damaged. */
-function lastKey(database: Database): number {
-  let last = 0;
-  let known = false;
-  for (
-    const sql of [
-      "SELECT max(key) AS key FROM message",
-      "SELECT max(last_key) AS key FROM hour",
-    ]
-  ) {
-    try {
-      last = Math.max(last, database.get<{ key: number | null }>(sql)?.key ?? 0);
-      known = true;
-    } catch {
-      // The other one knows as well.
-    }
-  }
-  return known ? last : UNKNOWN;
-}
-
-const UNKNOWN = MAX_KEY - 1;
 
 /** Contacts by key, read apart: a message whose contact cannot be read is still a message. */
 class ContactNames {

@@ -33,8 +33,8 @@ const MAX_CONTACTS = 100_000;
 /** A page with messages. */
 interface Leaf {
   readonly page: number;
-  /** Key of its first message. */
-  readonly first: number;
+  /** Key of the message in the middle of it: what is damaged has any key, and seldom there. */
+  readonly middle: number;
 }
 
 /**
@@ -61,7 +61,7 @@ export class Salvage implements Disposable {
       salvage.#look(page);
       if (page % TURN_PAGES === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    salvage.#leaves.sort((a, b) => a.first - b.first);
+    salvage.#leaves.sort((a, b) => a.middle - b.middle);
     parts.move();
     return salvage;
   }
@@ -70,39 +70,38 @@ export class Salvage implements Disposable {
   get lastKey(): number {
     const last = this.#leaves.at(-1);
     if (last === undefined) return 0;
-    return this.#messages(last).reduce((key, row) => Math.max(key, row?.key as number ?? 0), 0);
+    const rows = this.#messages(last).filter((row) => row !== undefined);
+    return ascending(rows).at(-1)!.key;
   }
 
   /** Messages whose keys are in a range, and what is lost between and around them. */
   *read(from: number, to: number): Generator<Salvaged, void, void> {
     let next = from;
-    let isBroken = false;
-    for (let at = this.#indexOf(from); at < this.#leaves.length && next <= to; at++) {
-      const leaf = this.#leaves[at];
-      const end = Math.min(to, (this.#leaves[at + 1]?.first ?? Infinity) - 1);
-      isBroken ||= leaf.first > next;
-      for (const row of this.#messages(leaf)) {
-        if (row === undefined) {
-          isBroken = true;
-          continue;
-        }
-        const key = row.key as number;
-        if (key < next || key > end) continue;
-        if (isBroken && key > next) yield { kind: "lost", from: next, to: key - 1 };
-        isBroken = false;
+    for (const [at, leaf] of this.#leaves.entries()) {
+      const end = Math.min(to, (this.#leaves[at + 1]?.middle ?? Infinity) - 1);
+      const rows = this.#messages(leaf);
+      const isFound = rows.map((row) => row !== undefined && next <= row.key && row.key <= end);
+      const good = ascending(rows.filter((_, index) => isFound[index]) as MessageRow[]);
+      // Between pages, and in a damaged one, a key that is missing may have been there.
+      let isBroken = rows.length !== good.length && rows.some((row) => !(row && row.key < next));
+      const isDamaged = isBroken;
+      isBroken ||= (good[0]?.key ?? next) > next;
+      for (const row of good) {
+        if (isBroken && row.key > next) yield { kind: "lost", from: next, to: row.key - 1 };
         if (row.kept === 1) yield { kind: "row", row };
-        next = key + 1;
+        next = row.key + 1;
+        isBroken = isDamaged;
       }
     }
     if (next <= to) yield { kind: "lost", from: next, to };
   }
 
   #look(page: number): void {
-    let first: number | undefined;
+    const keys: number[] = [];
     for (const row of this.#rows(page)) {
       const message = row && messageRow(row);
       if (message !== undefined) {
-        first ??= row!.key;
+        keys.push(message.key);
         if (message.kept === 1) this.messageCount++;
       }
       const contact = row && contactRow(row);
@@ -110,10 +109,12 @@ export class Salvage implements Disposable {
         this.contacts.set(contact.key, contact);
       }
     }
-    if (first !== undefined) this.#leaves.push({ page, first });
+    if (keys.length === 0) return;
+    const middle = keys.sort((a, b) => a - b)[keys.length >> 1];
+    this.#leaves.push({ page, middle });
   }
 
-  #messages({ page }: Leaf): (Row | undefined)[] {
+  #messages({ page }: Leaf): (MessageRow | undefined)[] {
     return Array.from(this.#rows(page), (row) => row && messageRow(row));
   }
 
@@ -121,19 +122,31 @@ export class Salvage implements Disposable {
     yield* rowsOf(this.pages.read(number), this.pages);
   }
 
-  /** The last page that begins at a key or before it. */
-  #indexOf(key: number): number {
-    const behind = this.#leaves.findIndex(({ first }) => first > key);
-    return Math.max(0, (behind < 0 ? this.#leaves.length : behind) - 1);
-  }
-
   [Symbol.dispose](): void {
     this.pages[Symbol.dispose]();
   }
 }
 
+/** Most of some rows, so that their keys ascend; a key that does not fit was damaged. */
+function ascending(rows: readonly MessageRow[]): MessageRow[] {
+  if (rows.every(({ key }, at) => at === 0 || rows[at - 1].key < key)) return [...rows];
+  /** For each row the longest list that ends with it. */
+  const lists: MessageRow[][] = [];
+  for (const row of rows) {
+    const before = lists.filter((list) => list.at(-1)!.key < row.key);
+    lists.push([...longest(before), row]);
+  }
+  return longest(lists);
+}
+
+function longest(lists: readonly MessageRow[][]): MessageRow[] {
+  return lists.reduce((most, list) => list.length > most.length ? list : most, []);
+}
+
+type MessageRow = Row & { readonly key: number };
+
 /** A row that can only be one of `message`. */
-function messageRow({ key, values }: RawRow): Row | undefined {
+function messageRow({ key, values }: RawRow): MessageRow | undefined {
   if (values.length !== COLUMNS.length || values[0] !== null) return undefined;
   const row: Row = Object.fromEntries(COLUMNS.map((name, at) => [name, values[at]]));
   const { id, reason, nickname, content } = row;
