@@ -265,6 +265,11 @@ export class Messages implements Disposable {
     return store.history({ count, contacts: contacts.map(({ key }) => key) });
   }
 
+  /** Whether a message that is kept needs no `message` event any more: the user has seen it. */
+  isShown({ key, state }: StoredMessage): boolean {
+    return state !== undefined || key <= this.#options.store.inbox.lastShown;
+  }
+
   /**
    * Finds messages, the newest first.
    *

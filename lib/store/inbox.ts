@@ -101,6 +101,11 @@ export class Inbox {
     this.#mark.moveTo(key);
   }
 
+  /** What was received up to this key has been shown. */
+  get lastShown(): number {
+    return this.#mark.to;
+  }
+
   /** Before what is queued is written for the last time. */
   close(): void {
     this.#mark.close();
