@@ -153,7 +153,10 @@ async function oneShot({ command, options }: OneShotOptions, version: string): P
     ...settings,
     ...common,
     directory: profileDirectory({ ...settings, env, os: Deno.build.os }),
-    host: () => becomeClient({ ...common, open: () => openClient(settings, log) }),
+    host: () => {
+      const showsMessages = command.name === "listen";
+      return becomeClient({ ...common, showsMessages, open: () => openClient(settings, log) });
+    },
     read: (buffer) => Deno.stdin.read(buffer as Uint8Array<ArrayBuffer>),
     output: new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>)),
     warn: (text) => writeToStderr(`${text}\n`),

@@ -1,4 +1,3 @@
-import { Broadcast } from "./base/broadcast.ts";
 import { randomHex } from "./base/random.ts";
 import { Refusals } from "./base/refusals.ts";
 import { joinClaimants } from "./chat/claimants.ts";
@@ -12,15 +11,15 @@ import { type PeerTrust, TrustPolicy } from "./chat/trust.ts";
 import type { Peer, PresenceEvent } from "./discovery/peer.ts";
 import { PeerRegistry } from "./discovery/registry.ts";
 import { ParlanceError } from "./errors.ts";
+import { discoverPeers } from "./node_discovery.ts";
+import { NodeEvents } from "./node_events.ts";
+import { Incoming } from "./node_incoming.ts";
 import {
-  eventWeight,
   type NodeEnvironment,
   type NodeEvent,
   type NodeOptions,
   systemEnvironment,
 } from "./node_options.ts";
-import { discoverPeers } from "./node_discovery.ts";
-import { Incoming } from "./node_incoming.ts";
 import { Inbound } from "./peer/inbound.ts";
 import { Intake } from "./peer/intake.ts";
 import { listenForMessages } from "./peer/listen.ts";
@@ -31,15 +30,6 @@ import type { Listener } from "./transport/stream.ts";
 import { MessageIdSource } from "./wire/message_id.ts";
 import type { PeerId } from "./wire/peer_id.ts";
 import { encodeMessage } from "./wire/message.ts";
-
-export type { DownReason, Peer, PeerAddress, Via } from "./discovery/peer.ts";
-export type { BootstrapState } from "./discovery/bootstrap_client.ts";
-export type { Message } from "./wire/message.ts";
-export type { SafetyNumber } from "./chat/contacts.ts";
-export type { PeerTrust, PlaintextPolicy } from "./chat/trust.ts";
-
-/** What may wait for the user interface before peers are made to wait, in UTF-16 units. */
-const EVENTS_HIGH_WATER = 8 * 1024 * 1024;
 
 export * from "./node_options.ts";
 
@@ -57,9 +47,12 @@ export * from "./node_options.ts";
  */
 export class Node implements AsyncDisposable {
   readonly nickname: string;
-  /** What happens, in order; for one consumer, who makes peers wait when it is slow. */
-  readonly events: AsyncIterableIterator<NodeEvent>;
-  readonly #events = new Broadcast<NodeEvent>(EVENTS_HIGH_WATER, eventWeight);
+  /**
+   * What happens, in order; for one consumer, who makes peers wait when it is slow. Who asks for the
+   * next event has shown the one before; what was not shown is, in the next run.
+   */
+  readonly events: AsyncIterableIterator<NodeEvent> & Pick<NodeEvents, "countWritten">;
+  readonly #events = new NodeEvents((arrival) => this.#messages?.shown(arrival));
   readonly #options: NodeOptions;
   readonly #environment: NodeEnvironment;
   readonly #refusals: Refusals;
@@ -282,11 +275,13 @@ export class Node implements AsyncDisposable {
    * @param onOverrun Called when that happens.
    */
   watch(onOverrun: () => void): AsyncIterableIterator<NodeEvent> {
-    return this.#events.watch(EVENTS_HIGH_WATER, onOverrun);
+    return this.#events.watchAll(onOverrun);
   }
 
   /** Says goodbye, closes everything and ends {@linkcode events}. Idempotent. */
   async [Symbol.asyncDispose](): Promise<void> {
+    // Nothing is to be acknowledged that nobody would show.
+    this.#messages?.endIntake();
     // Whoever waits for room among the events is let go first.
     this.#events.close();
     await this.#parts.disposeAsync();
@@ -312,7 +307,7 @@ export class Node implements AsyncDisposable {
     if (history === undefined) return;
     const { openMessages } = await import("./node_messages.ts");
     this.#messages = this.#parts.use(
-      await openMessages({
+      openMessages({
         history,
         environment: this.#environment,
         nickname: this.nickname,
@@ -321,8 +316,8 @@ export class Node implements AsyncDisposable {
         sessions: this.#sessions,
         outbound: this.#outbound,
         events: this.#events,
+        presence: this.#presence,
         find: (target) => this.find(target),
-        named: (nickname) => this.#presence.named(nickname),
         claimant: (id) => this.#claimant(id),
       }),
     );
@@ -394,7 +389,8 @@ export class Node implements AsyncDisposable {
 
   #onPresence(event: PresenceEvent): void {
     if (event.type === "peer_down") this.#outbound.forget(event.peer.key);
-    else this.#messages?.wake(event.peer);
+    // Where two had one nickname, it is clear again who is meant when one of them has gone.
+    this.#messages?.wake(event.peer);
     this.#presence.discovered(event);
   }
 }

@@ -21,6 +21,12 @@ import { DEFAULT_MAX_CONTENT_BYTES, type Message } from "./wire/message.ts";
 import type { MessageId } from "./wire/message_id.ts";
 import type { PeerId } from "./wire/peer_id.ts";
 
+export type { DownReason, Peer, PeerAddress, Via } from "./discovery/peer.ts";
+export type { BootstrapState } from "./discovery/bootstrap_client.ts";
+export type { Message } from "./wire/message.ts";
+export type { SafetyNumber } from "./chat/contacts.ts";
+export type { PeerTrust, PlaintextPolicy } from "./chat/trust.ts";
+
 /** Where a node looks for peers. */
 export type Mode = "local" | "internet" | "both";
 
@@ -122,8 +128,10 @@ export type NodeEvent =
     readonly id?: PeerId;
     readonly encrypted: boolean;
     readonly trust: PeerTrust;
-    /** The remote address of the connection that it came on. */
-    readonly address: SocketAddress;
+    /** The remote address of the connection that it came on, if that was in this run. */
+    readonly address?: SocketAddress;
+    /** Whether it came in an earlier run, which may not have shown it, or just so. */
+    readonly isEarlier?: boolean;
   }
   | {
     /** A message that was accepted for sending has come further, or waits again. */

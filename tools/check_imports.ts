@@ -60,6 +60,7 @@ const SINGLE: Readonly<Record<string, string>> = {
   node: "node",
   node_options: "node",
   node_discovery: "node",
+  node_events: "node",
   node_incoming: "node",
   node_messages: "node",
   node_sessions: "node",

@@ -78,9 +78,13 @@ export class AsyncQueue<T> implements AsyncIterableIterator<T> {
     return { done: false, value: this.#take() };
   }
 
+  /** Called when the consumer gets an item. */
+  protected onTaken(_item: T): void {}
+
   #take(): T {
     const value = this.#items[this.#head] as T;
     this.#items[this.#head++] = undefined;
+    this.onTaken(value);
     this.#weight -= this.weigh(value);
     if (this.#head === this.#items.length) {
       this.#items = [];

@@ -6,7 +6,7 @@ import type { ContactName } from "../store/contacts.ts";
 import { encodeMessage } from "../wire/message.ts";
 import type { MessageId } from "../wire/message_id.ts";
 import type { PeerId } from "../wire/peer_id.ts";
-import type { Carrier } from "./lane.ts";
+import type { Carrier } from "./carrier.ts";
 
 /** What {@linkcode sessionCarrier} works with. */
 export interface SessionCarrierOptions {

@@ -68,9 +68,12 @@ export class Destinations {
     return trust !== "changed" && trust !== "unverified";
   }
 
-  /** Whether an id is known by this nickname, whatever it calls itself now. */
+  /** Whether an id is meant whatever it calls itself now: known by this nickname, or named itself. */
   isKnownAs({ id, nickname }: ContactName): boolean {
-    return id !== undefined && this.#options.known?.byNickname(nickname)?.id === id;
+    if (id === undefined) return false;
+    const named = parsePeerId(nickname);
+    if (named.ok && named.value === id) return true;
+    return this.#options.known?.byNickname(nickname)?.id === id;
   }
 
   /** The version 1 peer that a message is for: who was meant, or who has the nickname now. */

@@ -1,8 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import { messageOf } from "../errors.ts";
 import type { ReceivedMessage } from "../store/message.ts";
+import type { Reception } from "../store/inbox.ts";
 import type { Store } from "../store/store.ts";
 import type { MessageId } from "../wire/message_id.ts";
+import { Arrival, type Arrivals } from "./arrivals.ts";
 import { contactKey } from "./delivery.ts";
 import type { DiskTrouble } from "./disk_trouble.ts";
 
@@ -11,15 +13,24 @@ const STORE_RETRY_MS = 5000;
 /** Messages of one sender, and UTF-16 units of them, that are stored together. */
 const MAX_BATCH = 1000;
 const MAX_BATCH_LENGTH = 1024 * 1024;
-/** From here on senders are made to wait… */
+/** From here on senders are made to wait for the disk that takes their messages… */
 const HIGH_COUNT = 5000;
 const HIGH_LENGTH = 4 * 1024 * 1024;
-/** …and this is the end: what more comes is not taken. */
+/**
+ * …but nobody for those whose messages it does not take. One of these has room for what a sender
+ * hands over without an acknowledgement, see `lane.ts`…
+ */
+const HELD_COUNT = 10_000;
+const HELD_LENGTH = 4 * 1024 * 1024;
+/** …all of them together for this… */
+const ALL_HELD_COUNT = 40_000;
+const ALL_HELD_LENGTH = 24 * 1024 * 1024;
+/** …and this is the end for everybody: what more comes is not taken. */
 const MAX_COUNT = 50_000;
 const MAX_LENGTH = 32 * 1024 * 1024;
 
 /** What the inbox needs of the store. */
-export type InboxStore = Pick<Store["inbox"], "receive">;
+export type InboxStore = Pick<Store["inbox"], "receiveAll">;
 
 /** What {@linkcode Inbox} works with. */
 export interface InboxOptions {
@@ -29,26 +40,50 @@ export interface InboxOptions {
   readonly isDurable: boolean;
   /** Told whether storing works. */
   readonly trouble: DiskTrouble;
+  /** Told what is stored. */
+  readonly arrivals: Arrivals;
 }
+
+/** Shows a message; what it is given is to be told when the user has seen it. */
+export type Show = (arrival: Arrival) => void;
 
 /** A message that is not yet acknowledged. */
 interface Entry {
   readonly message: ReceivedMessage;
-  readonly show: () => void;
+  readonly show: Show;
+  readonly arrival: Arrival;
   /** More than one where it has come again on another session. */
   readonly taken: (() => void)[];
-  state: "waiting" | "storing" | "stored";
-  isShown: boolean;
+  /** Whether it is on its way to the user. */
+  isPassedOn: boolean;
+}
+
+/** How much of something there is. */
+class Amount {
+  count = 0;
+  length = 0;
+
+  add(count: number, length: number): void {
+    this.count += count;
+    this.length += length;
+  }
+
+  isAtLeast(count: number, length: number): boolean {
+    return this.count >= count || this.length >= length;
+  }
 }
 
 /** What one sender has sent, in order: an acknowledgement speaks for everything before it. */
-interface Queue {
-  readonly entries: Entry[];
-  readonly byId: Map<MessageId, Entry>;
-  isStoring: boolean;
-  /** Whether it waits for a disk that takes nothing. */
-  isHeld: boolean;
-  isScheduled: boolean;
+class Queue {
+  readonly entries: Entry[] = [];
+  readonly byId = new Map<MessageId, Entry>();
+  readonly amount = new Amount();
+  isStoring = false;
+  /** Whether it waits for a disk that takes nothing of it. */
+  isHeld = false;
+  isScheduled = false;
+
+  constructor(readonly sender: string) {}
 }
 
 /**
@@ -59,14 +94,23 @@ export class Inbox implements Disposable {
   readonly #options: InboxOptions;
   /** By sender: nobody waits for what another one has sent. */
   readonly #queues = new Map<string, Queue>();
-  #count = 0;
-  #length = 0;
+  readonly #all = new Amount();
+  /** What is in queues that are held. */
+  readonly #held = new Amount();
   #room: PromiseWithResolvers<void> | undefined;
   #cancelRetry: (() => void) | undefined;
+  #isOpen = false;
   #closed = false;
 
   constructor(options: InboxOptions) {
     this.#options = options;
+  }
+
+  /** Begins to store and to show; until then what comes waits, so that it comes behind the rest. */
+  open(): void {
+    this.#isOpen = true;
+    for (const queue of this.#queues.values()) this.#schedule(queue);
+    this.#makeRoom();
   }
 
   /**
@@ -76,27 +120,31 @@ export class Inbox implements Disposable {
    * @param taken Called when it is stored, now or before: it may be acknowledged.
    * @returns Whether it was taken; not while too much waits for the disk.
    */
-  take(message: ReceivedMessage, show: () => void, taken: () => void): boolean {
+  take(message: ReceivedMessage, show: Show, taken: () => void): boolean {
     if (this.#closed) return false;
     const sender = contactKey(message.contact);
-    const queue: Queue = this.#queues.get(sender) ??
-      { entries: [], byId: new Map(), isStoring: false, isHeld: false, isScheduled: false };
-    if (this.#count >= MAX_COUNT || this.#length >= MAX_LENGTH) return false;
+    const queue = this.#queues.get(sender) ?? new Queue(sender);
+    if (this.#isFull(queue)) return false;
     const { id } = message;
     const again = id === undefined ? undefined : queue.byId.get(id);
     if (again !== undefined) {
       again.taken.push(taken);
-      this.#count++; // it takes a place, too: one message can come any number of times
+      this.#count(queue, 1, 0); // it takes a place, too: one message can come any number of times
       return true;
     }
     this.#queues.set(sender, queue);
-    const entry: Entry = { message, show, taken: [taken], state: "waiting", isShown: false };
+    const entry: Entry = {
+      message,
+      show,
+      arrival: new Arrival(),
+      taken: [taken],
+      isPassedOn: false,
+    };
     queue.entries.push(entry);
     if (id !== undefined) queue.byId.set(id, entry);
-    this.#count++;
-    this.#length += message.content.length;
+    this.#count(queue, 1, message.content.length);
     if (queue.isHeld) this.#show(entry);
-    else this.#schedule(sender, queue);
+    else this.#schedule(queue);
     return true;
   }
 
@@ -107,96 +155,119 @@ export class Inbox implements Disposable {
     return this.#room.promise;
   }
 
-  /** Acknowledges nothing any more: what is not stored yet comes again. */
+  /**
+   * Shows and acknowledges nothing any more: what is not stored yet comes again, and the next run
+   * shows what is. Idempotent.
+   */
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#cancelRetry?.();
     this.#room?.resolve();
   }
 
+  #isFull(queue: Queue): boolean {
+    if (this.#all.isAtLeast(MAX_COUNT, MAX_LENGTH)) return true;
+    return queue.isHeld && (queue.amount.isAtLeast(HELD_COUNT, HELD_LENGTH) ||
+      this.#held.isAtLeast(ALL_HELD_COUNT, ALL_HELD_LENGTH));
+  }
+
   get #isHigh(): boolean {
-    return this.#count >= HIGH_COUNT || this.#length >= HIGH_LENGTH;
+    const count = this.#all.count - this.#held.count;
+    const length = this.#all.length - this.#held.length;
+    return !this.#isOpen || count >= HIGH_COUNT || length >= HIGH_LENGTH;
   }
 
-  #schedule(sender: string, queue: Queue): void {
-    if (queue.isScheduled || queue.isStoring || queue.isHeld || this.#closed) return;
-    queue.isScheduled = true;
-    // A later microtask: what was read together is stored together.
-    queueMicrotask(() => {
-      queue.isScheduled = false;
-      void this.#store(sender, queue);
-    });
-  }
-
-  /** One batch behind the other: what comes later must not be kept where this one is not. */
-  async #store(sender: string, queue: Queue): Promise<void> {
-    const batch = nextBatch(queue);
-    queue.isStoring = true;
-    const { store, trouble } = this.#options;
-    const outcomes = await Promise.allSettled(batch.map(({ message }) => store.receive(message)));
-    queue.isStoring = false;
-    if (this.#closed) return;
-    for (const [index, outcome] of outcomes.entries()) {
-      const entry = batch[index];
-      if (outcome.status === "fulfilled") {
-        entry.state = "stored";
-        if (outcome.value.kind === "new") this.#show(entry);
-      } else {
-        entry.state = "waiting";
-        queue.isHeld = true;
-        trouble.failed(messageOf(outcome.reason));
-      }
-    }
-    this.#acknowledge(sender, queue);
-    if (queue.isHeld) {
-      for (const entry of queue.entries) if (entry.state === "waiting") this.#show(entry);
-      this.#cancelRetry ??= this.#options.clock.after(STORE_RETRY_MS, () => this.#retry());
-      return;
-    }
-    trouble.worked();
-    if (queue.entries.length > 0) this.#schedule(sender, queue);
-  }
-
-  #retry(): void {
-    this.#cancelRetry = undefined;
-    for (const [sender, queue] of this.#queues) {
-      queue.isHeld = false;
-      this.#schedule(sender, queue);
-    }
-  }
-
-  #show(entry: Entry): void {
-    if (entry.isShown) return;
-    entry.isShown = true;
-    entry.show();
-  }
-
-  #acknowledge(sender: string, { entries, byId }: Queue): void {
-    let count = 0;
-    while (count < entries.length && entries[count].state === "stored") {
-      const { taken, message } = entries[count++];
-      this.#count -= taken.length;
-      this.#length -= message.content.length;
-      if (message.id !== undefined) byId.delete(message.id);
-      if (this.#options.isDurable) { for (const acknowledge of taken) acknowledge(); }
-    }
-    entries.splice(0, count);
-    if (entries.length === 0) this.#queues.delete(sender);
+  #makeRoom(): void {
     if (this.#room === undefined || this.#isHigh) return;
     this.#room.resolve();
     this.#room = undefined;
   }
+
+  #count(queue: Queue, count: number, length: number): void {
+    this.#all.add(count, length);
+    queue.amount.add(count, length);
+    if (queue.isHeld) this.#held.add(count, length);
+  }
+
+  #hold(queue: Queue, isHeld: boolean): void {
+    if (queue.isHeld === isHeld) return;
+    queue.isHeld = isHeld;
+    const { count, length } = queue.amount;
+    if (isHeld) this.#held.add(count, length);
+    else this.#held.add(-count, -length);
+  }
+
+  #schedule(queue: Queue): void {
+    if (queue.isScheduled || queue.isStoring || !this.#isOpen || this.#closed) return;
+    queue.isScheduled = true;
+    // A later microtask: what was read together is stored together.
+    queueMicrotask(() => {
+      queue.isScheduled = false;
+      void this.#store(queue);
+    });
+  }
+
+  /** One batch behind the other: what comes later must not be kept where this one is not. */
+  async #store(queue: Queue): Promise<void> {
+    const batch = nextBatch(queue);
+    queue.isStoring = true;
+    const [outcome] = await Promise.allSettled([
+      this.#options.store.receiveAll(batch.map(({ message }) => message)),
+    ]);
+    queue.isStoring = false;
+    if (this.#closed) return;
+    if (outcome.status === "fulfilled") this.#stored(queue, batch, outcome.value);
+    else this.#failed(queue, outcome.reason);
+    this.#makeRoom();
+  }
+
+  #failed(queue: Queue, error: unknown): void {
+    const { clock, trouble } = this.#options;
+    trouble.failed(`from ${queue.sender}`, messageOf(error));
+    this.#hold(queue, true);
+    for (const entry of queue.entries) this.#show(entry);
+    this.#cancelRetry ??= clock.after(STORE_RETRY_MS, () => this.#retry());
+  }
+
+  #retry(): void {
+    this.#cancelRetry = undefined;
+    for (const queue of this.#queues.values()) if (queue.isHeld) this.#schedule(queue);
+  }
+
+  #show(entry: Entry): void {
+    if (entry.isPassedOn) return;
+    entry.isPassedOn = true;
+    entry.show(entry.arrival);
+  }
+
+  /** Shows the first entries of a queue, and acknowledges them. */
+  #stored(queue: Queue, batch: readonly Entry[], receptions: readonly Reception[]): void {
+    const { arrivals, isDurable, trouble } = this.#options;
+    trouble.worked(`from ${queue.sender}`);
+    this.#hold(queue, false);
+    for (const [at, entry] of batch.entries()) {
+      const reception = receptions[at];
+      if (reception.kind !== "new") continue;
+      arrivals.stored(entry.arrival, reception.key);
+      this.#show(entry);
+    }
+    for (const { taken, message } of queue.entries.splice(0, batch.length)) {
+      this.#count(queue, -taken.length, -message.content.length);
+      if (message.id !== undefined) queue.byId.delete(message.id);
+      if (isDurable) { for (const acknowledge of taken) acknowledge(); }
+    }
+    if (queue.entries.length === 0) this.#queues.delete(queue.sender);
+    else this.#schedule(queue);
+  }
 }
 
-/** The first entries that wait. */
+/** The first entries: none of those before is stored yet. */
 function nextBatch({ entries }: Queue): Entry[] {
   const batch: Entry[] = [];
   let length = 0;
   for (const entry of entries) {
-    if (entry.state !== "waiting") continue;
     length += entry.message.content.length;
     if (batch.length > 0 && (batch.length >= MAX_BATCH || length > MAX_BATCH_LENGTH)) break;
-    entry.state = "storing";
     batch.push(entry);
   }
   return batch;

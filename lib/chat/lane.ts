@@ -1,45 +1,24 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import { messageOf, RefusedError } from "../errors.ts";
+import { Backoff } from "./backoff.ts";
+import type { Carrier } from "./carrier.ts";
 import type { Outgoing } from "./delivery.ts";
+import { Pace } from "./pace.ts";
 
 /** Messages, and UTF-16 units of them, that are on their way to one recipient at the same time. */
 const MAX_IN_FLIGHT = 8192;
 const MAX_IN_FLIGHT_LENGTH = 2 * 1024 * 1024;
 /** Messages that are read from the store at once. */
 const PAGE = 512;
-/** The waits between attempts to reach a recipient that is announced, growing and jittered. */
-const MIN_RETRY_MS = 1000;
-const MAX_RETRY_MS = 60_000;
-/** Whoever writes faster than is delivered waits no longer than this for one message, in milliseconds. */
-const MAX_PACE_MS = 100;
-/** And does not wait for a recipient that has taken nothing for this long, in milliseconds. */
-const STALLED_MS = 2000;
-
-/** Carries messages to one recipient. */
-export interface Carrier {
-  /** Whether messages can be handed over now. */
-  isOpen(): boolean;
-  /** Whether it makes sense to try: the recipient is announced, and may be sent to. */
-  isReachable(): boolean;
-  /** Whether a message may go to whom it is for now, as far as trust goes; it may unless given. */
-  admits?(message: Outgoing): boolean;
-  /** Messages that may be on their way at the same time, where that is less than usual. */
-  readonly window?: number;
-  /** Makes it open; rejects where that fails. */
-  open(): Promise<void>;
-  /**
-   * Hands a message over. Resolves when it has arrived as surely as can be known; rejects with a
-   * {@linkcode RefusedError} where the recipient will never take it, else where it may later.
-   */
-  send(message: Outgoing): Promise<void>;
-}
 
 /** What {@linkcode Lane} works with and whom it tells. */
 export interface LaneOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly carrier: Carrier;
+  /** Only messages behind this key are to be handed over. */
+  readonly after: number;
   /** Pending messages of the recipient behind a key, in order. */
   readonly pending: (after: number, limit: number) => Outgoing[];
   /** Resolves when more news is welcome; `undefined` when it is now. */
@@ -72,47 +51,54 @@ export class Lane {
   readonly #inFlight = new Map<number, Outgoing>();
   #length = 0;
   /** Everything up to this key was handed over, and all that is left of it is in flight. */
-  #handedOver = 0;
+  #handedOver: number;
   /** What follows on that, so that it need not be read again; no more than a window. */
   #next: Outgoing[] = [];
   #nextLength = 0;
   /** Whether the store may have more behind that. */
   #hasMore = true;
-  /** Whether messages were passed over that may go later. */
-  #hasPassedOver = false;
+  /** The first message that was passed over and may go later; Infinity where there is none. */
+  #passedOver = Infinity;
   /** What has arrived in this turn. */
   #arrived: Outgoing[] = [];
-  /** When something has arrived last, or a session was begun, by the monotonic clock. */
-  #movedAt = -Infinity;
-  #pace: (PromiseWithResolvers<void> & { readonly cancel: () => void }) | undefined;
+  readonly #pace: Pace;
   #opening: Promise<void> | undefined;
-  #retryMs = MIN_RETRY_MS;
-  #cancelRetry: (() => void) | undefined;
+  readonly #backoff: Backoff;
   /** Whether the user knows that the recipient cannot be reached. */
   #isTold = false;
   #isPumping = false;
-  /** Whether it waits until more news is welcome: once, however often it is asked to go on. */
+  /** Whether it waits for its turn: once, however often it is asked to go on. */
   #isWaiting = false;
+  #cancelTurn: (() => void) | undefined;
   #closed = false;
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.#handedOver = options.after;
+    this.#pace = new Pace(options.clock);
+    this.#backoff = new Backoff(options);
   }
 
   /** Whether messages are on their way, or will be without anybody's doing. */
   get isBusy(): boolean {
     return this.#inFlight.size > 0 || this.#opening !== undefined ||
-      (this.#isBehind && this.#cancelRetry === undefined && this.#options.carrier.isOpen());
+      (this.#isBehind && !this.#backoff.isWaiting && this.#options.carrier.isOpen());
   }
 
   /** Whether nothing waits either. */
   get isEmpty(): boolean {
-    return !this.#isBehind && !this.#hasPassedOver && this.#inFlight.size === 0;
+    return !this.#isBehind && this.#passedOver === Infinity && this.#inFlight.size === 0;
   }
 
   /** Whether this message is on its way. */
   has(key: number): boolean {
     return this.#inFlight.has(key);
+  }
+
+  /** Whether this message is on its way, or may be without being read from the store again. */
+  holds(key: number): boolean {
+    if (this.#inFlight.has(key)) return true;
+    return this.#next.length > 0 && key >= this.#next[0].key && key <= this.#next.at(-1)!.key;
   }
 
   /**
@@ -124,7 +110,7 @@ export class Lane {
     if (this.#closed) return false;
     // What was stored together with others may have been read with them.
     if (message.key <= this.#handedOver) {
-      return this.#inFlight.has(message.key) || !this.#hasPassedOver;
+      return this.#inFlight.has(message.key) || message.key < this.#passedOver;
     }
     if (!this.#hasMore && this.#options.carrier.isOpen()) {
       if (this.#next.length === 0 && this.#hasRoom()) return this.#handOver(message);
@@ -148,24 +134,13 @@ export class Lane {
    *   `undefined` when it has, or nothing moves, so that waiting is in vain.
    */
   pace(): Promise<void> | undefined {
-    const { carrier, clock } = this.#options;
+    const { carrier } = this.#options;
     if (!this.#isAhead || (this.#opening === undefined && !carrier.isOpen())) return undefined;
-    if (clock.monotonic() - this.#movedAt >= STALLED_MS) return undefined;
-    this.#pace ??= {
-      ...Promise.withResolvers<void>(),
-      cancel: clock.after(MAX_PACE_MS, () => this.#goOn()),
-    };
-    return this.#pace.promise;
+    return this.#pace.wait();
   }
 
   get #isAhead(): boolean {
     return this.#isBehind || !this.#isHalfEmpty();
-  }
-
-  #goOn(): void {
-    this.#pace?.cancel();
-    this.#pace?.resolve();
-    this.#pace = undefined;
   }
 
   /** Something may be possible now that was not before. */
@@ -181,18 +156,23 @@ export class Lane {
 
   /** The recipient has come, or a session with it: no reason to wait for the next attempt. */
   hurry(): void {
-    this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
-    this.#retryMs = MIN_RETRY_MS;
-    if (this.#hasPassedOver) this.rewind(0);
-    else this.wake();
+    this.#backoff.cancel();
+    this.#backoff.reset();
+    this.lookAgain();
+    this.wake();
+  }
+
+  /** What was passed over may go now, or have left the store. */
+  lookAgain(): void {
+    if (this.#passedOver < Infinity) this.rewind(this.#passedOver);
   }
 
   /** Hands nothing over any more. */
   close(): void {
     this.#closed = true;
-    this.#cancelRetry?.();
-    this.#goOn();
+    this.#backoff.cancel();
+    this.#cancelTurn?.();
+    this.#pace.goOn();
   }
 
   get #isBehind(): boolean {
@@ -201,7 +181,7 @@ export class Lane {
 
   /** What has just come back is not handed over again at once. */
   get #isReady(): boolean {
-    return !this.#closed && !this.#isWaiting && this.#cancelRetry === undefined;
+    return !this.#closed && !this.#isWaiting && !this.#backoff.isWaiting;
   }
 
   /** @param hasTurn Whether it has waited for its turn to make news. */
@@ -213,29 +193,47 @@ export class Lane {
         return this.#open();
       }
       const room = hasTurn ? undefined : ready();
-      if (room !== undefined) return this.#wait(room);
+      if (room !== undefined) return this.#waitForRoom(room);
       hasTurn = false;
       const page = this.#takePage();
       if (page === undefined) return this.#checkQuiet();
-      let count = 0;
-      for (const message of page) {
-        if (!this.#hasRoom()) break;
-        if (this.#inFlight.has(message.key)) this.#handedOver = message.key;
-        else this.#handOver(message);
-        count++;
-      }
-      // What has no room is read again.
-      if (count < page.length) this.#readAgain();
+      // Any number may have to be passed over, which is no reason to keep others waiting.
+      if (!this.#handOverAll(page)) return this.#letOthers();
     }
     this.#checkQuiet();
   }
 
-  #wait(room: Promise<void>): void {
+  /** @returns Whether all went; else some were passed over. */
+  #handOverAll(page: readonly Outgoing[]): boolean {
+    let hasAllGone = true;
+    for (const message of page) {
+      // What has no room is read again.
+      if (!this.#hasRoom()) {
+        this.#readAgain();
+        break;
+      }
+      if (this.#inFlight.has(message.key)) this.#handedOver = message.key;
+      else if (!this.#handOver(message)) hasAllGone = false;
+    }
+    return hasAllGone;
+  }
+
+  #waitForRoom(room: Promise<void>): void {
     this.#isWaiting = true;
     void room.then(() => {
       this.#isWaiting = false;
       this.#pump(true);
     });
+  }
+
+  /** Goes on in a later turn of the event loop. */
+  #letOthers(): void {
+    this.#isWaiting = true;
+    const turn = setImmediate(() => {
+      this.#isWaiting = false;
+      this.#pump();
+    });
+    this.#cancelTurn = () => clearImmediate(turn);
   }
 
   /** The messages that are next, from memory or from the store. */
@@ -266,7 +264,7 @@ export class Lane {
   }
 
   #checkQuiet(): void {
-    if (!this.#isAhead) this.#goOn();
+    if (!this.#isAhead) this.#pace.goOn();
     if (!this.isBusy) this.#options.onQuiet();
   }
 
@@ -287,7 +285,7 @@ export class Lane {
     const { carrier, isHeld, onSent, onRefused } = this.#options;
     this.#handedOver = message.key;
     if (isHeld(message) || carrier.admits?.(message) === false) {
-      this.#hasPassedOver = true;
+      this.#passedOver = Math.min(this.#passedOver, message.key);
       return false;
     }
     this.#inFlight.set(message.key, message);
@@ -318,22 +316,28 @@ export class Lane {
 
   /** Messages stay in flight until their fate is stored: they must not be read again before. */
   #settle(messages: readonly Outgoing[], stored: Promise<void>): void {
-    this.#retryMs = MIN_RETRY_MS;
+    this.#backoff.reset();
     void stored.then(() => {
       for (const message of messages) this.#remove(message);
-      this.#movedAt = this.#options.clock.monotonic();
+      this.#pace.moved();
       // Reading for every single place would cost more than the places are worth.
       if (this.#isHalfEmpty()) this.wake();
       this.#checkQuiet();
     });
   }
 
-  /** A message that was passed over is to be handed over after all. */
+  /** A message that was passed over may go after all, or has left the store. */
   rewind(key: number): void {
-    this.#handedOver = Math.min(this.#handedOver, Math.max(0, key - 1));
-    this.#hasPassedOver = false;
-    this.#readAgain();
+    this.#goBack(key);
     this.wake();
+  }
+
+  /** Decides anew on everything from a key on. */
+  #goBack(key: number): void {
+    const { after } = this.#options;
+    this.#handedOver = Math.min(this.#handedOver, Math.max(after, key - 1));
+    if (key <= this.#passedOver) this.#passedOver = Infinity;
+    this.#readAgain();
   }
 
   /** Messages that wait may be taken out of the store: what is next must come from there. */
@@ -343,8 +347,7 @@ export class Lane {
 
   #return(message: Outgoing, reason: string): void {
     this.#remove(message);
-    this.#handedOver = Math.min(this.#handedOver, message.key - 1);
-    this.#readAgain();
+    this.#goBack(message.key);
     this.#options.onReturned(message, reason);
     this.#retryLater();
     this.#checkQuiet();
@@ -357,9 +360,9 @@ export class Lane {
 
   #open(): void {
     const { carrier } = this.#options;
-    if (this.#opening !== undefined || this.#cancelRetry !== undefined) return;
+    if (this.#opening !== undefined || this.#backoff.isWaiting) return;
     if (!carrier.isReachable()) return this.#checkQuiet();
-    this.#movedAt = this.#options.clock.monotonic();
+    this.#pace.moved();
     this.#opening = carrier.open().then(
       () => {
         this.#opening = undefined;
@@ -382,13 +385,6 @@ export class Lane {
   }
 
   #retryLater(): void {
-    if (this.#closed || this.#cancelRetry !== undefined) return;
-    const { clock, random } = this.#options;
-    const jittered = this.#retryMs * (0.5 + random.float() / 2);
-    this.#retryMs = Math.min(MAX_RETRY_MS, this.#retryMs * 2);
-    this.#cancelRetry = clock.after(jittered, () => {
-      this.#cancelRetry = undefined;
-      this.wake();
-    });
+    if (!this.#closed) this.#backoff.wait(() => this.wake());
   }
 }

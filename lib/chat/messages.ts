@@ -9,12 +9,13 @@ import { parseSearch } from "../store/search_query.ts";
 import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
+import { type Arrival, Arrivals, showLeft } from "./arrivals.ts";
+import type { Carrier } from "./carrier.ts";
 import { contactsMeant, conversationsWith } from "./conversations.ts";
-import type { DeliveryState, Outgoing } from "./delivery.ts";
+import { contactKey, type DeliveryState, type Outgoing } from "./delivery.ts";
 import { DiskTrouble } from "./disk_trouble.ts";
 import { HistoryLimits } from "./history_limits.ts";
-import { Inbox } from "./inbox.ts";
-import type { Carrier } from "./lane.ts";
+import { Inbox, type Show } from "./inbox.ts";
 import { Outbox } from "./outbox.ts";
 
 /** Characters of an id's end that are enough to name a message that waits. */
@@ -79,6 +80,8 @@ export interface MessagesOptions extends MessageSettings {
   /** A message was not accepted after all. */
   readonly onRejected: (messageId: MessageId) => void;
   readonly onProblem: (message: string) => void;
+  /** An earlier run has received a message and may not have shown it; see {@linkcode showLeft}. */
+  readonly onLeft: (message: StoredMessage, arrival: Arrival) => boolean;
 }
 
 /** Everything that the user has sent and received: what waits, what arrives, and what was said. */
@@ -86,8 +89,9 @@ export class Messages implements Disposable {
   readonly #options: MessagesOptions;
   readonly #ids: MessageIdSource;
   readonly #inbox: Inbox;
+  readonly #arrivals: Arrivals;
   readonly #outbox: Outbox;
-  readonly #limits: HistoryLimits;
+  #limits: HistoryLimits | undefined;
   readonly #tags: Map<number, unknown>;
   readonly #stop = new AbortController();
   readonly #trouble: DiskTrouble;
@@ -104,20 +108,21 @@ export class Messages implements Disposable {
     this.#tags = tags;
     this.#ids = new MessageIdSource(clock, random);
     this.#trouble = new DiskTrouble(onProblem);
+    this.#arrivals = new Arrivals((key) => store.inbox.shownTo(key));
     this.#inbox = new Inbox({
       clock,
       store: store.inbox,
       isDurable,
       trouble: this.#trouble,
+      arrivals: this.#arrivals,
     });
     this.#outbox = outbox;
-    this.#limits = new HistoryLimits(options);
   }
 
   /** Opens what earlier runs have left. */
-  static async open(options: MessagesOptions): Promise<Messages> {
+  static open(options: MessagesOptions): Messages {
     const tags = new Map<number, unknown>();
-    const outbox = await Outbox.open({
+    const outbox = Outbox.open({
       ...options,
       onUnreachable: ({ nickname }, reason) =>
         options.onProblem(`What waits for ${JSON.stringify(nickname)} is tried again: ${reason}`),
@@ -128,7 +133,9 @@ export class Messages implements Disposable {
         if (isLast(state, contact)) tags.delete(key);
       },
     });
-    return new Messages(options, outbox, tags);
+    const messages = new Messages(options, outbox, tags);
+    void messages.#showLeft();
+    return messages;
   }
 
   /**
@@ -154,7 +161,7 @@ export class Messages implements Disposable {
     };
     try {
       const state = await this.#outbox.send(message, keepTag);
-      this.#trouble.worked();
+      this.#trouble.worked(`to ${contactKey(contact)}`);
       return { messageId, to, state };
     } catch (error) {
       const carrier = this.#options.carrier(contact);
@@ -164,7 +171,7 @@ export class Messages implements Disposable {
         throw error;
       }
       // Who is there can be told all the same; only nothing of it is kept.
-      this.#trouble.failed(error.message);
+      this.#trouble.failed(`to ${contactKey(contact)}`, error.message);
       const sending = this.#sendUnstored(carrier, outgoing, tag)
         .finally(() => this.#unstored.delete(sending));
       this.#unstored.add(sending);
@@ -208,12 +215,22 @@ export class Messages implements Disposable {
   /**
    * A message has come.
    *
-   * @param show Called once if it is new.
+   * @param show Called once if it is new; what it is given goes to {@linkcode shown}.
    * @param taken Called when it is stored, and may be acknowledged.
    * @returns Whether it is taken at all.
    */
-  receive(message: ReceivedMessage, show: () => void, taken: () => void = () => {}): boolean {
+  receive(message: ReceivedMessage, show: Show, taken: () => void = () => {}): boolean {
     return this.#inbox.take(message, show, taken);
+  }
+
+  /** The user has seen a message: the next run need not show it. */
+  shown(arrival: Arrival): void {
+    this.#arrivals.shown(arrival);
+  }
+
+  /** Receives and acknowledges nothing any more: before nobody is there to show it to. */
+  endIntake(): void {
+    this.#inbox[Symbol.dispose]();
   }
 
   /** Somebody has come, or there is a session with it: what waits for it goes out. */
@@ -246,6 +263,11 @@ export class Messages implements Disposable {
     if (target === undefined) return store.history({ count });
     const contacts = conversationsWith(this.#options, target);
     return store.history({ count, contacts: contacts.map(({ key }) => key) });
+  }
+
+  /** Whether a message that is kept needs no `message` event any more: the user has seen it. */
+  isShown({ key, state }: StoredMessage): boolean {
+    return state !== undefined || key <= this.#options.store.inbox.lastShown;
   }
 
   /**
@@ -311,7 +333,7 @@ export class Messages implements Disposable {
   /** Sends and acknowledges nothing any more. */
   [Symbol.dispose](): void {
     this.#stop.abort(new Error("the program ends"));
-    this.#limits[Symbol.dispose]();
+    this.#limits?.[Symbol.dispose]();
     this.#outbox[Symbol.dispose]();
     this.#inbox[Symbol.dispose]();
   }
@@ -343,6 +365,19 @@ export class Messages implements Disposable {
     } catch (error) {
       onState(message, "failed", messageOf(error), tag);
     }
+  }
+
+  /** Shows what an earlier run has left, before anything new. */
+  async #showLeft(): Promise<void> {
+    const { store, ready, onLeft, onProblem } = this.#options;
+    try {
+      await showLeft(this.#arrivals, (after) => store.inbox.unshown(after), onLeft, ready);
+    } catch (error) {
+      onProblem(`Cannot show all that came before the last end: ${messageOf(error)}`);
+    }
+    this.#inbox.open();
+    // Nothing is deleted that was not shown.
+    if (!this.#stop.signal.aborted) this.#limits = new HistoryLimits(this.#options);
   }
 }
 

@@ -1,32 +1,28 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { orAborted } from "../base/or_aborted.ts";
 import type { Random } from "../base/random.ts";
 import { InvalidInputError, messageOf } from "../errors.ts";
 import type { ContactName } from "../store/contacts.ts";
-import { contentBytes, type OutgoingMessage, type StoredMessage } from "../store/message.ts";
+import type { OutgoingMessage, StoredMessage } from "../store/message.ts";
 import type { Store } from "../store/store.ts";
 import type { MessageId } from "../wire/message_id.ts";
+import type { Carrier } from "./carrier.ts";
 import { contactKey, type DeliveryState, type Outgoing } from "./delivery.ts";
-import { type Carrier, Lane } from "./lane.ts";
+import { Expiry } from "./expiry.ts";
+import { Lane } from "./lane.ts";
+import { Settlement } from "./settlement.ts";
 
-/** How often messages that have waited too long are looked for, in milliseconds. */
-const EXPIRY_INTERVAL_MS = 3600_000;
-const DAY_MS = 86_400_000;
-/** A state that could not be stored is tried again after this long, in milliseconds. */
-const STORE_RETRY_MS = 5000;
-/** Messages that are read from the store at once, or marked in it… */
+/** Messages that are read from the store at once. */
 const PAGE = 512;
-/** …as far as their texts have no more bytes: a change of its mark writes a message again. */
-const PAGE_BYTES = 2 * 2 ** 20;
 /** Lanes that are kept for the next message. */
 const MAX_IDLE_LANES = 1000;
 const ABANDONED = "the program ended before it was sent; it cannot be told whether it arrived";
 
-type FinalState = Exclude<DeliveryState, "pending">;
-
 /** What the outbox needs of the store. */
 export type OutboxStore = Pick<
   Store["outbox"],
+  | "lastKey"
   | "enqueue"
   | "pending"
   | "contactsWithPending"
@@ -67,23 +63,36 @@ export class Outbox implements Disposable {
   readonly #lanes = new Map<string, Lane>();
   /** Everybody for whom messages wait in the store. */
   readonly #waiting = new Map<string, ContactName>();
+  /** For whom earlier runs have left some. */
+  readonly #left = new Set<string>();
   readonly #cancelling = new Set<number>();
   #idle: PromiseWithResolvers<void> | undefined;
-  /** Whether the log says already that states cannot be stored. */
-  #isLogged = false;
   /** Whom the last message was for. */
   #latest: Lane | undefined;
-  #cancelExpiry: () => void = () => {};
   readonly #stop = new AbortController();
+  readonly #settlement: Settlement;
+  readonly #expiry: Expiry;
+  /** The last message of earlier runs, or something that came then. */
+  readonly #lastKey: number;
 
   private constructor(options: OutboxOptions) {
+    const { store, onState } = options;
     this.#options = options;
+    this.#lastKey = store.lastKey;
+    this.#settlement = new Settlement({ ...options, signal: this.#stop.signal });
+    this.#expiry = new Expiry({
+      ...options,
+      isOnItsWay: (key) => this.#lanes.values().some((lane) => lane.holds(key)),
+      onExpired: (message, reason) => onState(outgoing(message), "failed", reason),
+      onDone: (recipients) => {
+        for (const name of recipients) this.#lanes.get(name)?.lookAgain();
+      },
+    });
   }
 
   /** Opens the outbox with what earlier runs have left in it. */
-  static async open(options: OutboxOptions): Promise<Outbox> {
+  static open(options: OutboxOptions): Outbox {
     const outbox = new Outbox(options);
-    await outbox.#expire();
     try {
       outbox.#readContacts();
     } catch (error) {
@@ -99,7 +108,10 @@ export class Outbox implements Disposable {
       const contacts = store.contactsWithPending(after);
       for (const contact of contacts) {
         if (contact.id === undefined && !queuePlain) void this.#abandon(contact);
-        else this.#waiting.set(contactKey(contact), contact);
+        else {
+          this.#waiting.set(contactKey(contact), contact);
+          this.#left.add(contactKey(contact));
+        }
       }
       after = contacts.at(-1)?.key;
     }
@@ -160,22 +172,21 @@ export class Outbox implements Disposable {
   async cancel(id: MessageId): Promise<void> {
     const { store, onState } = this.#options;
     const message = store.find(id);
-    const lane = message && this.#lanes.get(contactKey(message.contact));
-    if (message === undefined || lane?.has(message.key)) {
+    const lane = () => message && this.#lanes.get(contactKey(message.contact));
+    if (message === undefined || lane()?.has(message.key)) {
       const why = message === undefined ? "there is no such message" : "it is on its way already";
       throw new InvalidInputError(`Cannot cancel ${id}: ${why}; /outbox shows what waits`);
     }
     const { key } = message;
     this.#cancelling.add(key);
-    lane?.reread();
+    lane()?.reread();
     let state: DeliveryState | undefined;
     try {
       state = await store.cancel(id);
-    } catch (error) {
-      lane?.rewind(key);
-      throw error;
     } finally {
       this.#cancelling.delete(key);
+      // It was passed over meanwhile, perhaps by a lane that there was none of before.
+      lane()?.rewind(key);
     }
     if (state !== "pending") {
       throw new InvalidInputError(`Cannot cancel ${id}: it is ${state} already`);
@@ -193,7 +204,7 @@ export class Outbox implements Disposable {
   /** Sends nothing any more; what has not arrived stays in the store. */
   [Symbol.dispose](): void {
     this.#stop.abort();
-    this.#cancelExpiry();
+    this.#expiry[Symbol.dispose]();
     for (const lane of this.#lanes.values()) lane.close();
     this.#idle?.resolve();
   }
@@ -202,19 +213,20 @@ export class Outbox implements Disposable {
     const name = contactKey(contact);
     let lane = this.#lanes.get(name);
     if (lane !== undefined) return lane;
-    const { clock, random, store, carrier, ready, onState } = this.#options;
+    const { clock, random, store, queuePlain, carrier, onState } = this.#options;
     const isPlain = contact.id === undefined;
     lane = new Lane({
       clock,
       random,
       carrier: carrier(contact),
+      after: isPlain && !queuePlain ? this.#lastKey : 0,
       pending: (after, limit) => store.pending(contact, { after, limit }).map(outgoing),
-      ready,
+      ready: () => this.#ready(name),
       isHeld: ({ key }) => this.#cancelling.has(key),
       // What waits for a connection of version 1 is not sent until the network has taken it.
       onSent: (message) => isPlain || onState(message, "sent"),
-      onArrived: (messages) => this.#settle(messages, isPlain ? "sent" : "delivered"),
-      onRefused: (message, reason) => this.#settle([message], "failed", reason),
+      onArrived: (messages) => this.#settlement.arrived(messages, isPlain ? "sent" : "delivered"),
+      onRefused: (message, reason) => this.#settlement.refused(message, reason),
       onReturned: (message, reason) => onState(message, "pending", reason),
       onUnreachable: (reason) => {
         if (!this.#stop.signal.aborted) this.#options.onUnreachable(contact, reason);
@@ -223,6 +235,15 @@ export class Outbox implements Disposable {
     });
     this.#lanes.set(name, lane);
     return lane;
+  }
+
+  /** Resolves when messages to a recipient may be handed over; `undefined` when they may now. */
+  #ready(name: string): Promise<void> | undefined {
+    const { ready } = this.#options;
+    const { first } = this.#expiry;
+    // What an earlier run has left may be too old to be sent.
+    if (first === undefined || !this.#left.has(name)) return ready();
+    return first.then(() => ready());
   }
 
   #onQuiet(name: string): void {
@@ -240,80 +261,19 @@ export class Outbox implements Disposable {
     return this.#lanes.values().some((lane) => lane.isBusy);
   }
 
-  /** Records what became of messages to one recipient; a disk that is full only delays that. */
-  async #settle(messages: readonly Outgoing[], state: FinalState, reason = ""): Promise<void> {
-    const { clock, log, onState } = this.#options;
-    while (true) {
-      try {
-        await this.#record(messages, state, reason);
-        this.#isLogged = false;
-        for (const message of messages) onState(message, state, reason || undefined);
-        return;
-      } catch (error) {
-        if (this.#stop.signal.aborted) return;
-        if (!this.#isLogged) {
-          this.#isLogged = true; // once for all messages that wait for the disk
-          log.warn(`Cannot record that a message is ${state}, trying again: ${messageOf(error)}`);
-        }
-        await clock.sleep(STORE_RETRY_MS, this.#stop.signal).catch(() => {});
-      }
-    }
-  }
-
-  async #record(
-    messages: readonly Outgoing[],
-    state: FinalState,
-    reason: string,
-  ): Promise<void> {
-    const { store } = this.#options;
-    const writing: Promise<unknown>[] = [];
-    if (state === "delivered") {
-      for (let at = 0; at < messages.length;) {
-        const ids: MessageId[] = [];
-        let bytes = 0;
-        for (; at < messages.length && ids.length < PAGE; at++) {
-          const size = contentBytes(messages[at].content);
-          if (ids.length > 0 && bytes + size > PAGE_BYTES) break;
-          bytes += size;
-          ids.push(messages[at].id);
-        }
-        writing.push(store.delivered(messages[0].contact, ids, bytes));
-      }
-    } else {
-      for (const { id } of messages) {
-        writing.push(state === "sent" ? store.sent(id) : store.failed(id, reason));
-      }
-    }
-    await Promise.all(writing);
-  }
-
-  async #expire(): Promise<void> {
-    const { clock, log, store, expireDays, ready, onState } = this.#options;
-    if (expireDays === Infinity) return;
-    const reason = `nobody took it within ${expireDays} ${expireDays === 1 ? "day" : "days"}`;
-    try {
-      while (true) {
-        const expired = await store.expire(clock.now() - expireDays * DAY_MS, reason);
-        for (const message of expired) onState(outgoing(message), "failed", reason);
-        if (expired.length === 0) break;
-        await ready();
-      }
-    } catch (error) {
-      log.warn(`Cannot give up old messages: ${messageOf(error)}`);
-    }
-    if (this.#stop.signal.aborted) return;
-    this.#cancelExpiry = clock.after(EXPIRY_INTERVAL_MS, () => void this.#expire());
-  }
-
   /** Gives up what was on its way to a version 1 peer when the program ended. */
   async #abandon(contact: ContactName): Promise<void> {
     const { log, store, ready } = this.#options;
+    const { signal } = this.#stop;
     try {
-      for (let after: number | undefined = 0; after !== undefined;) {
+      for (let after = 0; after < this.#lastKey && !signal.aborted;) {
         const page = store.pending(contact, { after, limit: PAGE });
-        await this.#settle(page.map(outgoing), "failed", ABANDONED);
-        after = page.at(-1)?.key;
-        await ready();
+        if (page.length === 0) break;
+        after = page.at(-1)!.key;
+        const left = page.filter(({ key }) => key <= this.#lastKey);
+        await this.#settlement.abandoned(left.map(outgoing), ABANDONED);
+        const room = ready();
+        if (room !== undefined) await orAborted(room, signal);
       }
     } catch (error) {
       log.error(`Cannot give up what was on its way: ${messageOf(error)}`);

@@ -88,11 +88,11 @@ export class Presence {
    * What to call who uses the user's own nickname, or one that looks like a label or an id; nothing
    * of everybody else.
    *
-   * @param place Its proved id, or where it was heard from.
+   * @param place Its proved id, or where it was heard from, as far as that is known.
    */
-  namesakeLabel(nickname: string, place: PeerId | SocketAddress): { label?: string } {
+  namesakeLabel(nickname: string, place: PeerId | SocketAddress | undefined): { label?: string } {
     if (nickname !== this.options.ownNickname && !isMisleading(nickname)) return {};
-    if (typeof place !== "string") return { label: `${nickname}~${place.hostname}` };
+    if (typeof place !== "string") return { label: `${nickname}~${place?.hostname ?? "?"}` };
     const announced = this.withId(place).find((peer) => peer.nickname === nickname);
     return { label: announced?.label ?? `${nickname}~${shortId(place)}` };
   }

@@ -1,5 +1,5 @@
 import { printable } from "../base/printable.ts";
-import { ParlanceError } from "../errors.ts";
+import { messageOf, ParlanceError } from "../errors.ts";
 import { checkHistory, type HistoryReport } from "../store/check.ts";
 import { exportHistory, type ExportItem } from "../store/export.ts";
 import { aborted } from "../ui/ending.ts";
@@ -31,7 +31,7 @@ export async function checkCommand(
 function reportText({ path, version, bytes, problems, ...counts }: HistoryReport): string {
   const { messages, pending, contacts, received } = counts;
   const lines = [
-    `${path}: ${(bytes / 1e6).toFixed(1)} MB, version ${version}`,
+    `${path}: ${(bytes / 1e6).toFixed(1)} MB, version ${version ?? "unknown"}`,
     `  messages          ${countText(messages)}`,
     `  in the outbox     ${countText(pending)}`,
     `  conversations     ${countText(contacts)}`,
@@ -70,9 +70,9 @@ export async function exportCommand(
   for await (const item of exportHistory(path)) {
     if (signal.aborted) return INTERRUPTED;
     if (isUnread) break;
-    if (item.kind === "unreadable") {
+    if (item.kind !== "message") {
       gaps++;
-      warn(gapText(item));
+      warn(item.kind === "broken" ? brokenText(path, item) : gapText(item));
       continue;
     }
     const { message } = item;
@@ -88,8 +88,20 @@ export async function exportCommand(
 }
 
 function gapText({ from, to }: ExportItem & { kind: "unreadable" }): string {
+  if (to === undefined) {
+    return `Cannot tell whether messages from ${from} on are missing: the file is damaged`;
+  }
   const which = from === to ? `message ${from}` : `messages ${from} to ${to}`;
   return `Cannot read ${which}: the file is damaged there; what follows is exported`;
+}
+
+function brokenText(path: string, { error }: ExportItem & { kind: "broken" }): string {
+  return printable(
+    `Cannot read all of the history in ${path}: ${
+      messageOf(error.cause ?? error)
+    }; every message that ` +
+      "is found in its pages is exported",
+  );
 }
 
 async function requireFile(path: string): Promise<void> {

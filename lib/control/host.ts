@@ -38,6 +38,8 @@ export interface HostParts {
   readonly log: Log;
   readonly version: string;
   readonly endpoint: ControlEndpoint;
+  /** Whether the command shows what comes, also where it is kept. */
+  readonly showsMessages: boolean;
   /**
    * Opens the profile and starts a node on it.
    *
@@ -52,7 +54,7 @@ export interface HostParts {
  * Makes a command the client on its profile: it has a node, and other commands work through it
  * meanwhile.
  */
-export async function becomeClient({ open, ...common }: HostParts): Promise<Link> {
+export async function becomeClient({ open, showsMessages, ...common }: HostParts): Promise<Link> {
   const { clock, log, version } = common;
   const startedAt = clock.monotonic();
   await using parts = new AsyncDisposableStack();
@@ -69,5 +71,5 @@ export async function becomeClient({ open, ...common }: HostParts): Promise<Link
   }
   const opened = parts.move();
   const release = () => opened.disposeAsync();
-  return linkTo({ clock, node, version, startedAt, kept, release });
+  return linkTo({ clock, node, version, startedAt, kept, showsMessages, release });
 }

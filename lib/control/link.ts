@@ -99,25 +99,30 @@ export class Link implements AsyncDisposable {
 
 /** Talks to a node of this process, as its only interface, which it makes wait when it is slow. */
 export function linkTo(
-  { clock, node, version, startedAt, kept, release }: {
+  { clock, node, version, startedAt, kept, showsMessages, release }: {
     readonly clock: Clock;
     readonly node: Node;
     readonly version: string;
     /** By the clock's monotonic time. */
     readonly startedAt: number;
     readonly kept: () => Kept;
+    /** Whether the command shows what comes, also where it is kept. */
+    readonly showsMessages: boolean;
     readonly release: () => Promise<void>;
   },
 ): Link {
   const [commands, events] = [0, 1].map(() => new MemoryPipe(clock, () => 0, () => true));
   const stop = new AbortController();
   const output = new Output((bytes) => events.write(bytes));
+  // What is only kept has been seen by nobody: the next client shows it.
+  const isSeen = () => showsMessages || kept() !== "everything";
   const running = runJsonInterface({
     clock,
     node,
     version,
     read: (buffer) => commands.read(buffer),
     output,
+    seen: async () => isSeen() && await output.written(),
     signal: stop.signal,
   });
   return new Link({

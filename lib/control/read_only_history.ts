@@ -5,7 +5,7 @@ import { type HistoryRequest, readHistory } from "../store/history.ts";
 import { KeySequence } from "../store/keys.ts";
 import type { StoredMessage } from "../store/message.ts";
 import { getMeta } from "../store/meta.ts";
-import { openReadOnly } from "../store/open.ts";
+import { openReadOnly } from "../store/open_read_only.ts";
 import {
   DamagedIndexError,
   type SearchHit,

@@ -1,16 +1,18 @@
 import { messageOf } from "../errors.ts";
 import type { Database, Row } from "./database.ts";
 import { versionOf } from "./migrate.ts";
-import { openReadOnly } from "./open.ts";
+import { salvageOf } from "./export.ts";
+import { openReadOnly, requireWholePages } from "./open_read_only.ts";
 import { isBeingEmptied } from "./search_index.ts";
+import { isDamage } from "./store_error.ts";
 
 /** What is in a history and whether it can be relied upon. */
 export interface HistoryReport {
   readonly path: string;
   /** What is wrong, a line each, at most 40; none where all is well. */
   readonly problems: readonly string[];
-  /** Of the schema. */
-  readonly version: number;
+  /** Of the schema; missing where that could not be read. */
+  readonly version?: number;
   /** Counts; missing where they could not be read. */
   readonly messages?: number;
   readonly pending?: number;
@@ -26,12 +28,26 @@ const MAX_PROBLEMS = 20;
 /**
  * Looks at every page of a history, without writing to it. A million messages take some seconds.
  *
- * @throws {StoreError} There is no file, or none that can be opened for reading.
+ * @throws {StoreError} There is no file, or none in which anything can be read.
  */
 export async function checkHistory(path: string): Promise<HistoryReport> {
-  const database = await openReadOnly(path);
+  const problems: string[] = [];
+  const bytes = (await Deno.stat(path).catch(() => undefined))?.size ?? 0;
   try {
-    const problems: string[] = [];
+    (await openReadOnly(path)).close();
+    requireWholePages(path);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    problems.push(`file: ${messageOf((error as Error).cause ?? error)}`);
+  }
+  let database: Database;
+  try {
+    database = await openReadOnly(path, { isLenient: true });
+  } catch (error) {
+    using salvage = await salvageOf(path, error);
+    return { path, bytes, problems, messages: salvage.messageCount };
+  }
+  try {
     /** Runs a check; what it throws is a problem too. */
     const attempt = <T>(what: string, body: () => T): T | undefined => {
       try {
@@ -49,12 +65,12 @@ export async function checkHistory(path: string): Promise<HistoryReport> {
       attempt(what, () => database.get<{ count: number }>(sql)!.count);
     return {
       path,
-      version: versionOf(database),
+      version: attempt("version", () => versionOf(database)),
       messages: count("messages", "SELECT count(*) AS count FROM message WHERE kept = 1"),
       pending: count("pending", "SELECT count(*) AS count FROM message WHERE state = 1"),
       contacts: count("contacts", "SELECT count(*) AS count FROM contact"),
       received: count("received", "SELECT count(*) AS count FROM received"),
-      bytes: (await Deno.stat(path)).size,
+      bytes,
       problems: problems.slice(0, 2 * MAX_PROBLEMS),
     };
   } finally {

@@ -1,3 +1,4 @@
+import { InvalidInputError } from "../errors.ts";
 import { isPeerId, type PeerId } from "../wire/peer_id.ts";
 import type { Database, Row } from "./database.ts";
 
@@ -18,6 +19,9 @@ export interface Contact extends ContactName {
 
 /** Contacts that are looked up without the database. */
 const MAX_REMEMBERED = 1_000;
+
+/** Of contacts whom one name stands for. */
+const MAX_NAMED = 1_000;
 
 /** A contact as a message refers to it. */
 export interface ContactReference {
@@ -81,19 +85,25 @@ export class ContactTable {
    * Those whom a user may mean: the exact nickname that one has now, or an id or the start of one, of at least its
    * first group of seven characters.
    *
-   * @returns At most 16.
+   * @throws {InvalidInputError} There are more than {@linkcode MAX_NAMED}: whoever deletes the
+   *   history with all of them must not leave some.
    */
   named(text: string): Contact[] {
     const start = text.toUpperCase();
     const byId = /^[A-Z2-7]{7}[A-Z2-7-]{0,56}$/.test(start) ? start : "";
-    return this.database.all(
+    const found = this.database.all(
       `SELECT ${CONTACT_COLUMNS} FROM contact WHERE latest = ?1
        UNION SELECT ${CONTACT_COLUMNS} FROM contact
          WHERE id IS NOT NULL AND ?2 <> '' AND id >= ?2 AND id < ?2 || 'a'
-       ORDER BY key LIMIT 16`,
+       ORDER BY key LIMIT ${MAX_NAMED + 1}`,
       text,
       byId,
-    ).map(contactOf);
+    );
+    if (found.length <= MAX_NAMED) return found.map(contactOf);
+    throw new InvalidInputError(
+      `Cannot tell whom ${JSON.stringify(text)} means: the history has more than ${MAX_NAMED} ` +
+        "contacts of that name; use an id",
+    );
   }
 
   /** Those after `after` in the order of their keys, at most `limit`. */
@@ -103,11 +113,6 @@ export class ContactTable {
       after,
       limit,
     ).map(contactOf);
-  }
-
-  byKey(key: number): Contact | undefined {
-    const row = this.database.get(`SELECT ${CONTACT_COLUMNS} FROM contact WHERE key = ?`, key);
-    return row && contactOf(row);
   }
 
   /** After a rollback: what was made in the transaction is not there. */

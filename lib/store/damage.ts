@@ -28,14 +28,18 @@ export function nextReadable(canRead: (key: number) => boolean, from: number): n
 
 /** Whether the texts of all messages of a range of keys can be read, and where it ends. */
 export function areReadable(database: Database, after: number, to: number): boolean {
-  const sql = "SELECT sum(length(content)) AS length FROM message WHERE key >= ? AND key <= ?";
-  return canDo(() => database.get(sql, after + 1, to));
+  return canDo(() =>
+    database.get(`SELECT ${READING} FROM message WHERE key >= ? AND key <= ?`, after + 1, to)
+  );
 }
 
 /** Whether the text of a message can be read, whatever comes after it. */
 export function isReadable(database: Database, key: number): boolean {
-  return canDo(() => database.get("SELECT length(content) FROM message WHERE key = ?", key));
+  return canDo(() => database.get(`SELECT ${READING} FROM message WHERE key = ?`, key));
 }
+
+/** Looks at all pages of a text: the length of one with a NUL is known without. */
+const READING = "sum(instr(CAST(content AS BLOB), x'ff'))";
 
 /** Whether something meets no damage. */
 export function canDo(read: () => unknown): boolean {

@@ -69,18 +69,40 @@ export class Database {
     }
   }
 
+  /** Reads on where the end of the file is missing, or the schema has errors; changes nothing. */
+  tolerateDamage(): void {
+    this.#defend(false);
+    this.pragma("writable_schema = ON");
+  }
+
   /**
    * Lets `body` change the tables that stand behind a virtual one, which SQLite refuses otherwise;
    * and where the runtime cannot turn that off, even so.
    */
   changingShadows<T>(body: () => T): T {
-    const connection: DatabaseSync & { enableDefensive?(active: boolean): void } = this.connection;
-    connection.enableDefensive?.(false);
+    this.#defend(false);
     try {
       return body();
     } finally {
-      connection.enableDefensive?.(true);
+      this.#defend(true);
     }
+  }
+
+  /** Lets `body` change what the file says about its own tables, which is then read again. */
+  changingSchema<T>(body: () => T): T {
+    return this.changingShadows(() => {
+      this.pragma("writable_schema = ON");
+      try {
+        return body();
+      } finally {
+        this.pragma("writable_schema = RESET");
+      }
+    });
+  }
+
+  #defend(isActive: boolean): void {
+    const connection: DatabaseSync & { enableDefensive?(active: boolean): void } = this.connection;
+    connection.enableDefensive?.(isActive);
   }
 
   /** Ends a failed transaction; SQLite has done so already after some errors. */

@@ -125,6 +125,7 @@ export class Eraser {
       }
       await this.#file?.syncData();
       await queue.add(() => this.#unmark(remnants));
+      this.options.wal.tryEmpty();
       const ended = clock.monotonic();
       this.#restUntil = ended + Math.min(LATER_MS, (ended - begun) / SHARE);
     } catch (error) {

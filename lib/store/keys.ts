@@ -1,5 +1,6 @@
 import type { Database } from "./database.ts";
 import { setMeta } from "./meta.ts";
+import { isDamage } from "./store_error.ts";
 
 const HOUR_MS = 3_600_000;
 /** Hours before 2023 come from a clock that was not set: this program is younger. */
@@ -11,8 +12,10 @@ const FIRST_HOUR = Date.UTC(2023, 0) / HOUR_MS;
  */
 export class KeySequence {
   #last: number;
+  /** Whether hours cannot be written in this run. */
+  #isDamaged = false;
   /** First and last keys of the hours of this transaction. */
-  readonly #hours = new Map<number, { first: number; last: number }>();
+  #hours = new Map<number, { readonly first: number; readonly last: number }>();
 
   constructor(private readonly database: Database) {
     // What was indexed, or given in some hour, may have been deleted since, and stays used.
@@ -40,14 +43,28 @@ export class KeySequence {
   next(now: number): number {
     const hour = Math.floor(now / HOUR_MS);
     const key = ++this.#last;
-    const keys = this.#hours.get(hour);
-    if (keys === undefined) this.#hours.set(hour, { first: key, last: key });
-    else keys.last = key;
+    this.#hours.set(hour, { first: this.#hours.get(hour)?.first ?? key, last: key });
     return key;
   }
 
-  /** Writes the hours; before each commit. */
+  /**
+   * Writes the hours; before each commit.
+   *
+   * @throws Among others where their table is damaged; then it does without from the next time on,
+   *   so that messages can be kept all the same: dates are less exact from then on.
+   */
   flush(): void {
+    if (this.#isDamaged) return;
+    try {
+      this.#write();
+    } catch (error) {
+      this.#isDamaged = isDamage(error);
+      throw error;
+    }
+    this.#hours.clear();
+  }
+
+  #write(): void {
     for (const [hour, { first, last }] of this.#hours) {
       this.database.run(
         `INSERT INTO hour (hour, first_key, last_key) VALUES (?1, ?2, ?3)
@@ -57,12 +74,17 @@ export class KeySequence {
         last,
       );
     }
-    this.#hours.clear();
   }
 
   /** After a rollback: the operations that gave the keys may run again. */
   forget(): void {
     this.#hours.clear();
+  }
+
+  /** Remembers the hours as they are. @returns Takes back what was added since. */
+  mark(): () => void {
+    const hours = new Map(this.#hours);
+    return () => this.#hours = hours;
   }
 
   /**

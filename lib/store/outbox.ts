@@ -1,13 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { InvalidInputError } from "../errors.ts";
 import { type MessageId, messageIdBytes } from "../wire/message_id.ts";
-import {
-  type Contact,
-  CONTACT_COLUMNS,
-  type ContactName,
-  contactOf,
-  type ContactTable,
-} from "./contacts.ts";
+import type { ContactName, ContactTable } from "./contacts.ts";
 import type { Ages } from "./ages.ts";
 import { type Eraser, markRemnants } from "./eraser.ts";
 import type { Database, Row } from "./database.ts";
@@ -15,20 +9,16 @@ import type { KeySequence } from "./keys.ts";
 import { insertMessages, type MessageRow } from "./insert.ts";
 import {
   contentBytes,
-  MESSAGE_COLUMNS,
-  MESSAGE_TABLES,
-  messageOf,
   type OutgoingMessage,
   type OutgoingState,
   stateOf,
   type StoredMessage,
 } from "./message.ts";
-import { fitting, MAX_PAGE, MAX_PAGE_BYTES, type Sized } from "./page.ts";
+import { OutboxReader } from "./outbox_reader.ts";
+import { fitting, type Sized } from "./page.ts";
 import { STATE } from "./schema.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
-/** Bytes of text that one call of {@linkcode Outbox.pending} reads, unless told otherwise. */
-const PENDING_BYTES = 2 ** 20;
 /** Messages, and bytes of their text, that one call of {@linkcode Outbox.expire} gives up. */
 export const EXPIRE_PAGE = 200;
 const EXPIRE_BYTES = 2 ** 20;
@@ -36,14 +26,6 @@ const EXPIRE_BYTES = 2 ** 20;
 const MAX_REASON = 500;
 /** Ids from which on a list of them costs less than a statement for each. */
 const WORTH_A_LIST = 4;
-
-/**
- * The tables of messages with the index to go by. SQLite has no statistics here, and would at times
- * rather look through everything that was ever said to a contact.
- */
-function tablesBy(index: "pending" | "outbox" | "outgoing"): string {
-  return `message m INDEXED BY message_${index} CROSS JOIN contact c ON c.key = m.contact`;
-}
 
 /** What the outbox needs of the store. */
 export interface OutboxParts {
@@ -59,8 +41,15 @@ export interface OutboxParts {
 }
 
 /** What the user has sent and how far it has come. Whatever changes resolves once it is on disk. */
-export class Outbox {
-  constructor(private readonly parts: OutboxParts) {}
+export class Outbox extends OutboxReader {
+  constructor(private readonly parts: OutboxParts) {
+    super(parts);
+  }
+
+  /** The last key that was given to a message, whichever way it went; 0 before the first. */
+  get lastKey(): number {
+    return this.parts.keys.last;
+  }
 
   /**
    * Keeps a message, to be delivered or as it went.
@@ -200,158 +189,39 @@ export class Outbox {
    *
    * @param before Milliseconds since the Unix epoch.
    * @param reason A line of text for the user.
+   * @param after Only messages with a larger key.
+   * @param isOnItsWay Which of them, by their keys, to leave alone.
    * @returns The messages, at most {@linkcode EXPIRE_PAGE} or 1 MiB of text: call again until there are none.
    */
-  expire(before: number, reason = "expired"): Promise<StoredMessage[]> {
+  expire(
+    before: number,
+    reason = "expired",
+    after = 0,
+    isOnItsWay: (key: number) => boolean = () => false,
+  ): Promise<StoredMessage[]> {
     const { ages, database, queue } = this.parts;
     return queue.add(() => {
-      const sizes = database.all<Sized & Row>(
-        `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_outbox
-         WHERE state IN (1, 4) AND state = 1 AND key <= ? AND stored_at < ?
-         ORDER BY key LIMIT ${EXPIRE_PAGE}`,
-        ages.oldTo(before),
-        before,
-      );
-      const rows = this.#read(fitting(sizes, EXPIRE_BYTES));
-      return rows.map((message): StoredMessage => {
-        this.#settle(message.id!, STATE.failed, reason, "AND state = 1");
-        return { ...message, state: "failed", reason };
-      });
+      const last = ages.oldTo(before);
+      for (let from = after;;) {
+        const sizes = database.all<Sized & Row>(
+          `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_outbox
+           WHERE state IN (1, 4) AND state = 1 AND key > ? AND key <= ? AND stored_at < ?
+           ORDER BY key LIMIT ${EXPIRE_PAGE}`,
+          from,
+          last,
+          before,
+        );
+        if (sizes.length === 0) return [];
+        const expired = sizes.filter(({ key }) => !isOnItsWay(key));
+        if (expired.length > 0) {
+          return this.read(fitting(expired, EXPIRE_BYTES)).map((message) => {
+            this.#settle(message.id!, STATE.failed, reason, "AND state = 1");
+            return { ...message, state: "failed", reason };
+          });
+        }
+        from = sizes.at(-1)!.key;
+      }
     }, EXPIRE_PAGE);
-  }
-
-  /**
-   * What is to be delivered to a contact, in order.
-   *
-   * @param after Only messages with a larger key.
-   * @param limit Of messages, 1 to {@linkcode MAX_PAGE}.
-   * @param maxBytes Of text; one message is always returned if there is any.
-   */
-  pending(
-    contact: ContactName,
-    { after = 0, limit = MAX_PAGE, maxBytes = PENDING_BYTES }: {
-      after?: number;
-      limit?: number;
-      maxBytes?: number;
-    } = {},
-  ): StoredMessage[] {
-    const { database, contacts } = this.parts;
-    const key = contacts.find(contact)?.key;
-    if (key === undefined) return [];
-    const most = Math.min(limit, MAX_PAGE);
-    // The lengths first: a thousand messages may be as many times 64 KiB.
-    const sizes = database.all<{ key: number; size: number }>(
-      `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_pending
-       WHERE state = 1 AND contact = ? AND key > ? ORDER BY key LIMIT ?`,
-      key,
-      after,
-      most,
-    );
-    const last = fitting(sizes, maxBytes).at(-1)?.key;
-    if (last === undefined) return [];
-    return database.all(
-      `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("pending")}
-       WHERE m.state = 1 AND m.contact = ? AND m.key > ? AND m.key <= ? ORDER BY m.key`,
-      key,
-      after,
-      last,
-    ).map(messageOf);
-  }
-
-  /**
-   * Contacts that messages are pending for, in the order of their keys.
-   *
-   * @param after Only contacts with a larger key.
-   * @returns At most {@linkcode MAX_PAGE}.
-   */
-  contactsWithPending(after = 0): Contact[] {
-    const { database } = this.parts;
-    const found: Contact[] = [];
-    for (let key = after; found.length < MAX_PAGE;) {
-      const row = database.get<{ contact: number }>(
-        "SELECT contact FROM message INDEXED BY message_pending WHERE state = 1 AND contact > ? ORDER BY contact LIMIT 1",
-        key,
-      );
-      if (row === undefined) break;
-      key = row.contact;
-      found.push(
-        contactOf(database.get(`SELECT ${CONTACT_COLUMNS} FROM contact WHERE key = ?`, key)!),
-      );
-    }
-    return found;
-  }
-
-  /** How many messages are pending, for one contact or all; a millisecond for 100,000. */
-  pendingCount(contact?: ContactName): number {
-    const { database, contacts } = this.parts;
-    if (contact === undefined) {
-      return database.get<{ count: number }>(
-        "SELECT count(*) AS count FROM message INDEXED BY message_outbox WHERE state IN (1, 4) AND state = 1",
-      )!.count;
-    }
-    return database.get<{ count: number }>(
-      "SELECT count(*) AS count FROM message INDEXED BY message_pending WHERE state = 1 AND contact = ?",
-      contacts.find(contact)?.key ?? 0,
-    )!.count;
-  }
-
-  /**
-   * Messages to all contacts that are pending, or that failed: at most {@linkcode MAX_PAGE_BYTES} of
-   * text, or one.
-   *
-   * @param after Only messages with a larger key.
-   * @param limit 1 to {@linkcode MAX_PAGE}.
-   */
-  list(
-    state: "pending" | "failed",
-    { after = 0, limit = 100 }: { after?: number; limit?: number } = {},
-  ): StoredMessage[] {
-    const sizes = this.parts.database.all<Sized & Row>(
-      `SELECT key, octet_length(content) AS size FROM message INDEXED BY message_outbox
-       WHERE state IN (1, 4) AND state = ? AND key > ? ORDER BY key LIMIT ?`,
-      STATE[state],
-      after,
-      Math.min(limit, MAX_PAGE),
-    );
-    return this.#read(fitting(sizes, MAX_PAGE_BYTES));
-  }
-
-  /**
-   * Messages that are pending and whose id ends like this.
-   *
-   * @param suffix Hexadecimal digits in any case; hyphens do not matter.
-   * @returns At most two: more say no more than that it is not clear.
-   */
-  pendingEndingWith(suffix: string): StoredMessage[] {
-    const digits = suffix.replaceAll("-", "").toUpperCase();
-    if (!/^[0-9A-F]{1,32}$/.test(digits)) return [];
-    const found = this.parts.database.all<Sized & Row>(
-      `SELECT key, 0 AS size FROM message INDEXED BY message_outbox
-       WHERE state IN (1, 4) AND state = 1 AND substr(hex(id), -length(?1)) = ?1
-       ORDER BY key LIMIT 2`,
-      digits,
-    );
-    return this.#read(found);
-  }
-
-  #read(messages: readonly Sized[]): StoredMessage[] {
-    return messages.map(({ key }) =>
-      messageOf(
-        this.parts.database.get(
-          `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES} WHERE m.key = ?`,
-          key,
-        )!,
-      )
-    );
-  }
-
-  /** The outgoing message with this id, or `undefined`. */
-  find(id: MessageId): StoredMessage | undefined {
-    const row = this.parts.database.get(
-      `SELECT ${MESSAGE_COLUMNS} FROM ${tablesBy("outgoing")} WHERE m.id = ? AND m.state > 0`,
-      messageIdBytes(id),
-    );
-    return row && messageOf(row);
   }
 
   /** Changes the state, and drops what is not part of the history and has reached its end. */

@@ -20,8 +20,8 @@ export const GROUP_BYTES = (1 + ENTRIES) * PAGE_BYTES;
 /** Where the first group starts: page 1 has the header and the schema. */
 export const FIRST_GROUP = PAGE_BYTES;
 
-/** Types of entries: the root of a B-tree, and any other page of one. */
-const BTREE_ENTRIES = [1, 5];
+/** Types of entries for pages that are none of a B-tree: free ones, and parts of long rows. */
+const OTHER_ENTRIES = [2, 3, 4];
 /** Bytes of the header of a page, section 1.6, by its type. */
 const PAGE_HEADERS: Readonly<Record<number, number>> = { 2: 12, 5: 12, 10: 8, 13: 8 };
 
@@ -43,19 +43,27 @@ export function gapsIn(group: Uint8Array, at: number): Gap[] {
   const view = new DataView(group.buffer, group.byteOffset, group.byteLength);
   const gaps: Gap[] = [];
   for (let page = 1; (page + 1) * PAGE_BYTES <= group.length; page++) {
-    if (!BTREE_ENTRIES.includes(group[(page - 1) * ENTRY_BYTES])) continue;
+    // Where the map is damaged pages are told by what they look like.
+    if (OTHER_ENTRIES.includes(group[(page - 1) * ENTRY_BYTES])) continue;
     const top = page * PAGE_BYTES;
     const header = PAGE_HEADERS[group[top]];
     if (header === undefined) continue;
     const start = header + 2 * view.getUint16(top + 3);
     const end = view.getUint16(top + 5);
-    // A damaged page is left as it is.
+    // A damaged page is left as it is: somebody may want to read what is left of it.
     if (start > end || end > PAGE_BYTES) continue;
+    if (!areCellsBehind(view, top + header, top + start, end)) continue;
     if (hasAnything(group, top + start, top + end)) {
       gaps.push({ start: at + top + start, end: at + top + end });
     }
   }
   return gaps;
+}
+
+/** Whether all cells that a page points to begin at `end` or after it. */
+function areCellsBehind(view: DataView, pointers: number, last: number, end: number): boolean {
+  for (let at = pointers; at < last; at += 2) if (view.getUint16(at) < end) return false;
+  return true;
 }
 
 function hasAnything(bytes: Uint8Array, start: number, end: number): boolean {

@@ -7,8 +7,8 @@ import { usedBytes } from "./growth.ts";
 import type { KeySequence } from "./keys.ts";
 import { fitting, type Sized } from "./page.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
+import { isDamage, StoreError } from "./store_error.ts";
 import { drop, sweep } from "./sweep.ts";
-import { StoreError } from "./store_error.ts";
 import { dropUnusedContacts } from "./unused_contacts.ts";
 import type { WalCleaner } from "./wal.ts";
 import type { WriteQueue } from "./write_queue.ts";
@@ -336,11 +336,17 @@ export class Retention {
     while (pragma("freelist_count") > 0 && size() > maxBytes) {
       signal?.throwIfAborted();
       // Each page is a step of the statement, and the first one would be the only one with `run`.
-      await queue.add(() => {
-        database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
-        // Pages are moved to where they may have been overwritten already.
-        markRemnants(database);
-      }, ALONE);
+      try {
+        await queue.add(() => {
+          database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
+          // Pages are moved to where they may have been overwritten already.
+          markRemnants(database);
+        }, ALONE);
+      } catch (error) {
+        // What was deleted is deleted, and its room will be used again.
+        if (isDamage(error)) return;
+        throw error;
+      }
     }
   }
 }

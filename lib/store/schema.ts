@@ -19,8 +19,21 @@ export const HISTORY_FILE = "history.sqlite";
 /** "Parl" in ASCII: what the header of our files says (sqlite.org/fileformat2, offset 68). */
 export const APPLICATION_ID = 0x5061726c;
 
+/** Of each page of the file, in bytes. */
+export const PAGE_BYTES = 4096;
+
 /** Values of `message.state`: one number for the direction and the state of an outgoing message. */
 export const STATE = { received: 0, pending: 1, sent: 2, delivered: 3, failed: 4 } as const;
+
+/** Make the search index of the newest version, empty. */
+export const SEARCH_TABLE = [
+  `CREATE VIRTUAL TABLE search USING fts5(
+      content, author,
+      content = 'searchable', content_rowid = 'key', columnsize = 0, prefix = '2',
+      tokenize = 'unicode61 remove_diacritics 2'
+    )`,
+  "INSERT INTO search (search, rank) VALUES ('usermerge', 2)",
+] as const;
 
 /**
  * The steps; the version of a file is how many of them it has had.
@@ -95,11 +108,6 @@ export const MIGRATIONS: readonly Migration[] = [{
     CREATE VIEW searchable AS
       SELECT key, content, CASE state WHEN 0 THEN 'f' || contact ELSE 'me' END AS author
       FROM message WHERE kept = 1;
-    CREATE VIRTUAL TABLE search USING fts5(
-      content, author,
-      content = 'searchable', content_rowid = 'key', columnsize = 0, prefix = '2',
-      tokenize = 'unicode61 remove_diacritics 2'
-    );
-    INSERT INTO search (search, rank) VALUES ('usermerge', 2);
+    ${SEARCH_TABLE.join(";\n")};
   `,
 }];

@@ -28,8 +28,6 @@ export interface SearchParts {
 export interface SearchOptions {
   /** Of hits, 1 to 200; 20 where missing. What they have to say ends them, too, at 4 MiB. */
   readonly limit?: number;
-  /** Only messages with a smaller key, to go on where a search ended. */
-  readonly olderThan?: number;
   /**
    * Keys of those who wrote it, instead of whoever has the name of the query's `from` now: a name may
    * stand for several, and who is meant is more than the store knows.
@@ -59,10 +57,10 @@ export async function searchMessages(
   { terms, from, before }: SearchQuery,
   options: SearchOptions & { readonly signal?: AbortSignal } = {},
 ): Promise<SearchHit[]> {
-  const { limit = 20, olderThan = Number.MAX_SAFE_INTEGER } = options;
+  const { limit = 20 } = options;
   const expression = searchExpression(terms, authorsOf(contacts, options.from, from));
   const most = Math.min(limit, MAX_HITS);
-  let end = before === undefined ? olderThan : Math.min(olderThan, keys.boundBefore(before) + 1);
+  let end = before === undefined ? Number.MAX_SAFE_INTEGER : keys.boundBefore(before) + 1;
   const hits: SearchHit[] = [];
   let length = 0;
   while (end > clearedTo(database) + 1) {

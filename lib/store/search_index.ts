@@ -1,13 +1,13 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { messageOf } from "../errors.ts";
 import type { Database } from "./database.ts";
 import { areReadable, canDo, isReadable, nextReadable } from "./damage.ts";
 import type { KeySequence } from "./keys.ts";
 import { deleteMeta, getMeta, setMeta } from "./meta.ts";
 import { fitting } from "./page.ts";
+import { deletePages, isIndexOpen, reclaimPages, replaceIndex } from "./search_tables.ts";
 import { searchText } from "./search_text.ts";
-import { isDamage, isIndexDamage } from "./store_error.ts";
+import { isDamage, isIndexDamage, storeProblem } from "./store_error.ts";
 import { MAX_BATCH_ROWS, type WriteQueue } from "./write_queue.ts";
 
 /** What the index needs of the store. */
@@ -38,10 +38,6 @@ const STEP_BYTES = 128 * 1024;
  * all places of the most frequent one among a million messages take 50 ms.
  */
 const MERGE_PAGES = 20;
-/** Pages of the index that one step deletes where all goes: 2 MiB, 10 ms. */
-const CLEAR_PAGES = 512;
-/** FTS5 keeps its own records in rows up to this one, and its pages in those above. */
-const LAST_RECORD = 10;
 /** Stands in `meta` while pages of the index are being deleted, of which it must not be asked. */
 const CLEARING = "index_clearing";
 /** Stands in `meta` while words of what was taken out may still be in the file. */
@@ -51,6 +47,8 @@ const INDEXED = `key,
   CASE WHEN typeof(content) = 'text' AND octet_length(content) = length(content) THEN content
     ELSE search_text(content) END,
   author`;
+/** How often in a run a damaged index is made anew: a disk that fails would damage it again. */
+const MAX_REPAIRS = 3;
 /** How long nothing must have been written before the index catches up. */
 const QUIET_MS = 250;
 /** From so many messages on it does not wait for quiet: a search would have to. */
@@ -72,6 +70,7 @@ export class SearchIndex {
   #carefulTo = 0;
   /** Damaged so that not even emptying it works: then only a search tries again, and fails. */
   #isBeyondRepair = false;
+  #repairs = 0;
 
   constructor(private readonly parts: SearchIndexParts) {
     parts.database.define("search_text", searchText);
@@ -201,7 +200,7 @@ export class SearchIndex {
       const { database, queue } = this.parts;
       await queue.add(() => setMeta(database, CLEARING, 1));
       const result = await body();
-      while (await queue.add(() => this.#deletePages(), ALONE) > 0) signal?.throwIfAborted();
+      while (await queue.add(() => deletePages(database), ALONE) > 0) signal?.throwIfAborted();
       await queue.add(() => this.empty(to), ALONE);
       return result;
     } finally {
@@ -218,22 +217,6 @@ export class SearchIndex {
     await this.merge(signal);
   }
 
-  /** @returns How many; 0 also where the runtime does not let anybody do that. */
-  #deletePages(): number {
-    const { database } = this.parts;
-    return database.changingShadows(() => {
-      try {
-        return database.run(
-          `DELETE FROM search_data WHERE id IN
-           (SELECT id FROM search_data WHERE id > ${LAST_RECORD} LIMIT ${CLEAR_PAGES})`,
-        );
-      } catch (error) {
-        if (/may not be modified/.test(messageOf(error))) return 0;
-        throw error;
-      }
-    });
-  }
-
   /**
    * Empties the index at once; only inside a transaction.
    *
@@ -248,9 +231,34 @@ export class SearchIndex {
     this.#to = to;
   }
 
-  /** Makes a damaged index anew, as far as it has begun when this resolves. */
+  /** Makes the index anew where one can see at once that it is damaged. */
+  async examine(): Promise<void> {
+    if (!isIndexOpen(this.parts.database)) await this.startOver();
+  }
+
+  /**
+   * Makes a damaged index anew, as far as it has begun when this resolves.
+   *
+   * @throws {StoreError} `damaged`, it cannot be, or was too often.
+   */
   async startOver(): Promise<void> {
-    await this.parts.queue.add(() => this.#startOver(), ALONE);
+    const { database, log, queue } = this.parts;
+    try {
+      return await queue.add(() => this.#startOver(), ALONE);
+    } catch (error) {
+      if (!isDamage(error) || this.#repairs >= MAX_REPAIRS) throw error;
+    }
+    await queue.add(() => {
+      replaceIndex(database);
+      this.#startOver();
+    }, ALONE);
+    if (!reclaimPages(database)) {
+      log.warn(
+        `Words of messages remain in ${database.path} where the damaged search index was, and that ` +
+          "room is not used again; to be rid of them, save the messages with `parlance history " +
+          "export` and move the file away",
+      );
+    }
   }
 
   /** Ends what runs in the background. */
@@ -379,8 +387,14 @@ export class SearchIndex {
 
   /** The index is made from the messages: a damaged one is made anew. */
   #startOver(): void {
-    this.parts.log.warn("The search index is damaged and is made anew; messages are not affected");
+    const { database, log } = this.parts;
+    if (this.#repairs >= MAX_REPAIRS) {
+      const why = `its index was damaged ${MAX_REPAIRS} times since the program started`;
+      throw storeProblem("damaged", "search the history", database.path, why);
+    }
     this.empty(0);
+    if (this.#repairs++ > 0) return;
+    log.warn("The search index is damaged and is made anew; messages are not affected");
   }
 }
 

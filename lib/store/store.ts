@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { messageOf } from "../errors.ts";
 import { Ages } from "./ages.ts";
 import { type Contact, ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
@@ -29,8 +30,6 @@ export interface StoreOptions {
   readonly log: Log;
   /** `false` keeps ids of what was received, and what is to be delivered until it is. */
   readonly keepHistory?: boolean;
-  /** Told when writing fails, fails otherwise, or succeeds again. */
-  readonly onState?: (state: StoreState) => void;
   /** Other steps than the program's own, for tests. */
   readonly migrations?: readonly Migration[];
 }
@@ -56,7 +55,7 @@ export class Store implements AsyncDisposable {
   readonly #closing = new AbortController();
 
   private constructor(database: Database, options: StoreOptions) {
-    const { path, clock, log, keepHistory = true, onState } = options;
+    const { path, clock, log, keepHistory = true } = options;
     this.#database = database;
     this.#contacts = new ContactTable(database);
     this.#keys = new KeySequence(database);
@@ -64,7 +63,6 @@ export class Store implements AsyncDisposable {
     const watch = path === undefined ? undefined : new FileWatch(path, clock);
     this.#queue = new WriteQueue({
       database,
-      onState,
       requireFile: () => watch?.check(),
       beforeCommit: () => this.#keys.flush(),
       afterCommit: () => {
@@ -74,6 +72,13 @@ export class Store implements AsyncDisposable {
       afterRollback: () => {
         this.#contacts.forget();
         this.#keys.forget();
+      },
+      beforeOperation: () => {
+        const undo = this.#keys.mark();
+        return () => {
+          this.#contacts.forget();
+          undo();
+        };
       },
     });
     const wal = new WalCleaner({ database, clock });
@@ -112,6 +117,10 @@ export class Store implements AsyncDisposable {
       throw error;
     }
     store.#index.schedule();
+    store.#index.examine().catch((error) => {
+      if (store.#closing.signal.aborted) return;
+      options.log.warn(`The search finds nothing: ${messageOf(error)}`);
+    });
     store.#retention.resume(store.#closing.signal).catch((error) => {
       options.log.debug(`Clearing the history was not ended: ${error}`);
     });
@@ -126,16 +135,6 @@ export class Store implements AsyncDisposable {
   /** Whether what was written last has reached the disk. */
   get state(): StoreState {
     return this.#queue.state;
-  }
-
-  /** Writes something of no matter, to learn whether the disk takes it (again). */
-  async probe(): Promise<void> {
-    await this.#queue.add(() =>
-      this.#database.run(
-        `INSERT INTO meta (name, value) VALUES ('probes', 1)
-         ON CONFLICT DO UPDATE SET value = value + 1`,
-      )
-    );
   }
 
   /** The last messages, the newest last; at most {@linkcode MAX_PAGE_BYTES} of text, or one. */
@@ -180,7 +179,7 @@ export class Store implements AsyncDisposable {
     return await searchMessages(parts, query, options);
   }
 
-  /** Whom a nickname, an id or the start of one may mean; at most 16. */
+  /** See {@linkcode ContactTable.named}. */
   contactsNamed(text: string): Contact[] {
     return this.#contacts.named(text);
   }
@@ -209,6 +208,7 @@ export class Store implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error("the history is closed"));
     this.#index.close();
+    this.inbox.close();
     this.#queue.close();
     this.#eraser[Symbol.dispose]();
     return Promise.resolve();

@@ -64,8 +64,9 @@ export function storeProblem(
   path: string,
   why: string,
   cause?: unknown,
+  remedy: string = REMEDIES[kind],
 ): StoreError {
-  return new StoreError(kind, `Cannot ${action} in ${path}: ${why}; ${REMEDIES[kind]}`, { cause });
+  return new StoreError(kind, `Cannot ${action} in ${path}: ${why}; ${remedy}`, { cause });
 }
 
 /** Primary result codes (the lower 8 bits), see sqlite.org/rescode.html. */

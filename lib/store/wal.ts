@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Database } from "./database.ts";
-import { BUSY_TIMEOUT_MS } from "./open.ts";
+import { BUSY_TIMEOUT_MS } from "./beside.ts";
 import { storeProblem } from "./store_error.ts";
 
 /** What {@linkcode WalCleaner} works with. */

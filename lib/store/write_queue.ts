@@ -10,8 +10,6 @@ export type StoreState =
 /** For {@linkcode WriteQueue}. */
 export interface WriteQueueOptions {
   readonly database: Database;
-  /** Called before the promises of the batch that made the change settle. */
-  readonly onState?: (state: StoreState) => void;
   /** Called before each transaction and after its commit; throws where nothing is kept of it. */
   readonly requireFile?: () => void;
   /** Called inside each transaction, after its operations. */
@@ -20,6 +18,11 @@ export interface WriteQueueOptions {
   readonly afterCommit?: () => void;
   /** Called after a rollback: what was learnt inside the transaction is not so. */
   readonly afterRollback?: () => void;
+  /**
+   * Called before an operation that runs apart from its batch; returns what is to be done when that
+   * one alone is rolled back.
+   */
+  readonly beforeOperation?: () => () => void;
 }
 
 /**
@@ -51,8 +54,8 @@ export const MAX_BATCH_BYTES = 4 * 2 ** 20;
  * a wait for the disk, however much is in it.
  *
  * Operations run in the order in which they came. They must do nothing but use the database, since
- * they may run twice: when one of a batch fails, the batch is done again with each operation apart,
- * so that it fails alone.
+ * they may run again: when one of a batch fails, the batch is done again with each operation apart,
+ * so that it fails alone. An operation is written as a whole or not at all.
  */
 export class WriteQueue {
   #operations: Operation[] = [];
@@ -64,11 +67,6 @@ export class WriteQueue {
 
   get state(): StoreState {
     return this.#state;
-  }
-
-  /** Whether nothing waits to be written. */
-  get isIdle(): boolean {
-    return this.#operations.length === 0;
   }
 
   /**
@@ -126,23 +124,20 @@ export class WriteQueue {
 
   #writeBatch(): void {
     const batch = this.#takeBatch();
-    let outcomes: readonly Outcome[] | undefined;
+    let outcomes: readonly Outcome[];
     try {
       const values = this.#transact(() => this.#runTogether(batch));
       if (values !== undefined) return this.#settle(batch, values);
-      outcomes = this.#transact(() => batch.map((operation) => this.#runApart(operation)))!;
+      outcomes = this.#writeApart(batch);
     } catch (cause) {
-      const { database } = this.options;
-      const error = storeError("write to the history", database.path, cause);
-      this.#setState({ kind: "failed", error });
-      for (const { reject } of batch) reject(error);
-      return;
+      outcomes = isDamage(cause) ? this.#writeApart(batch) : this.#failed(batch, cause);
     }
     const failures = outcomes.map((outcome) => "error" in outcome ? outcome.error : undefined);
-    const error = failures.find(isDamage) as StoreError | undefined;
-    const none = error !== undefined && failures.every(isDamage);
-    this.#setState(none ? { kind: "failed", error } : { kind: "ok" });
-    this.options.afterCommit?.();
+    const error = failures.find(isFatal) ?? (failures.every(isDamage) ? failures[0] : undefined);
+    this.#state = error === undefined
+      ? { kind: "ok" }
+      : { kind: "failed", error: error as StoreError };
+    if (failures.includes(undefined)) this.options.afterCommit?.();
     for (const [at, outcome] of outcomes.entries()) {
       if ("error" in outcome) batch[at].reject(outcome.error);
       else batch[at].resolve(outcome.value);
@@ -150,7 +145,7 @@ export class WriteQueue {
   }
 
   #settle(batch: readonly Operation[], values: readonly unknown[]): void {
-    this.#setState({ kind: "ok" });
+    this.#state = { kind: "ok" };
     this.options.afterCommit?.();
     for (let at = 0; at < batch.length; at++) batch[at].resolve(values[at]);
   }
@@ -199,6 +194,27 @@ export class WriteQueue {
     return undefined;
   }
 
+  /**
+   * Writes what can be written of a batch. A transaction that has met damage can change nothing
+   * more, so then each half of it has one of its own, and so on.
+   */
+  #writeApart(batch: readonly Operation[]): Outcome[] {
+    try {
+      return this.#transact(() => batch.map((operation) => this.#runApart(operation)))!;
+    } catch (cause) {
+      if (isDamage(cause) && batch.length > 1) {
+        const half = batch.length >> 1;
+        return [...this.#writeApart(batch.slice(0, half)), ...this.#writeApart(batch.slice(half))];
+      }
+      return this.#failed(batch, cause);
+    }
+  }
+
+  #failed(batch: readonly Operation[], cause: unknown): Outcome[] {
+    const error = storeError("write to the history", this.options.database.path, cause);
+    return batch.map(() => ({ error }));
+  }
+
   /** @returns The values; nothing where an operation failed. */
   #runTogether(batch: readonly Operation[]): unknown[] | undefined {
     const values: unknown[] = [];
@@ -216,29 +232,25 @@ export class WriteQueue {
     return values;
   }
 
-  /** Runs an operation in a savepoint of its own. */
+  /**
+   * Runs an operation in a savepoint of its own.
+   *
+   * @throws The disk or the file failed.
+   */
   #runApart({ bulk, item }: Operation): Outcome {
-    const { database, afterRollback } = this.options;
+    const { database, beforeOperation } = this.options;
+    const undo = beforeOperation?.();
     database.run("SAVEPOINT operation");
     try {
       const [value] = bulk([item]);
       database.run("RELEASE operation");
       return { value };
     } catch (error) {
-      if (isFatal(error)) throw error;
+      if (isFatal(error) || isDamage(error)) throw error;
       database.run("ROLLBACK TO operation");
       database.run("RELEASE operation");
-      afterRollback?.();
-      const { path } = database;
-      return { error: isDamage(error) ? storeError("write to the history", path, error) : error };
+      undo?.();
+      return { error };
     }
-  }
-
-  #setState(state: StoreState): void {
-    const changed = state.kind !== this.#state.kind ||
-      state.kind === "failed" && this.#state.kind === "failed" &&
-        state.error.kind !== this.#state.error.kind;
-    this.#state = state;
-    if (changed) this.options.onState?.(state);
   }
 }

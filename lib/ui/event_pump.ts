@@ -1,4 +1,4 @@
-import type { NodeEvent } from "../node.ts";
+import type { Node, NodeEvent } from "../node.ts";
 
 /** Turns of the event loop in which a reader may stay behind the news: others can always make more. */
 const MAX_TURNS = 100;
@@ -11,15 +11,24 @@ export class EventPump {
   /**
    * @param handle Shows an event.
    * @param ready Resolves when there is room to show more; `undefined` when there is now.
+   * @param written Resolves when what was shown until now has left the program: to whether it did.
    */
   constructor(
     private readonly handle: (event: NodeEvent) => void,
     private readonly ready: () => Promise<void> | undefined,
+    private readonly written: () => Promise<boolean> = () => Promise.resolve(true),
   ) {}
 
-  /** Runs until the events end, or cannot be shown any more. */
-  async run(events: AsyncIterable<NodeEvent>): Promise<void> {
+  /**
+   * Runs until the events end, or cannot be shown any more.
+   *
+   * @param events A node's own events; those of {@linkcode Node.watch} say nothing of what was shown.
+   */
+  async run(
+    events: AsyncIterable<NodeEvent> & Partial<Pick<Node["events"], "countWritten">>,
+  ): Promise<void> {
     try {
+      events.countWritten?.(this.written);
       for await (const event of events) {
         this.#taken++;
         this.handle(event);

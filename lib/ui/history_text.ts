@@ -131,7 +131,8 @@ export function lastConversationText(node: HistoryNode, style: Style): string | 
   const { contact: { key, id, nickname } } = newest;
   // A nickname may stand for others as well.
   const last = messages.history(id ?? nickname, LAST_MESSAGES)
-    .filter(({ contact }) => contact.key === key);
+    // What has only just come is shown as such.
+    .filter((message) => message.contact.key === key && messages.isShown(message));
   if (last.length === 0) return undefined;
   const labels = labelsOf(node, last);
   const lines = last.map((message) => style.dim(messageText(message, plainStyle, labels)));

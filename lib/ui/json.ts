@@ -28,6 +28,11 @@ export interface JsonInterfaceOptions {
   readonly version: string;
   readonly read: Read;
   readonly output: Output;
+  /**
+   * Resolves when what was told until now has been seen: to whether it was. Unless given, what is
+   * written is.
+   */
+  readonly seen?: () => Promise<boolean>;
   /** Asks to end; what is on its way still gets five seconds. */
   readonly signal: AbortSignal;
 }
@@ -54,6 +59,7 @@ export async function runJsonInterface(options: JsonInterfaceOptions): Promise<v
   const pump = new EventPump(
     (event) => emit(output, describeEvent(event, node, running.owner)),
     () => output.ready(),
+    options.seen ?? (() => output.written()),
   );
   void pump.run(options.events ?? node.events);
   const reading = readCommands(running);

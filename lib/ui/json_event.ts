@@ -28,7 +28,7 @@ export class JsonTag {
 export function describeEvent(event: NodeEvent, node: Node, owner: object): JsonEvent {
   switch (event.type) {
     case "message": {
-      const { messageId, label, id, encrypted, trust, message } = event;
+      const { messageId, label, id, encrypted, trust, message, address, isEarlier } = event;
       const { from, content, timestamp } = message;
       return {
         event: "message",
@@ -37,10 +37,11 @@ export function describeEvent(event: NodeEvent, node: Node, owner: object): Json
         label,
         content,
         timestamp,
-        address: formatAddress(event.address),
+        address: address && formatAddress(address),
         id,
         encrypted,
         trust,
+        earlier: isEarlier,
       };
     }
     case "delivery": {

@@ -21,6 +21,9 @@ export class Output {
   #pending: string[] = [];
   #length = 0;
   #writing: Promise<void> | undefined;
+  /** Of what is pending, and of what is being written, for who asks. */
+  #written: PromiseWithResolvers<boolean> | undefined;
+  #underWay: PromiseWithResolvers<boolean> | undefined;
   #room: PromiseWithResolvers<void> | undefined;
   #isClosed = false;
   #problem: unknown;
@@ -67,7 +70,13 @@ export class Output {
     await this.#writing;
   }
 
-  /** The same, but waits only a second more once `signal` asks to end: the reader may stall. */
+  /** Resolves when what was added until now has been written: to whether it was. */
+  written(): Promise<boolean> {
+    if (this.#isClosed || this.#writing === undefined) return Promise.resolve(!this.#isClosed);
+    return (this.#written ??= Promise.withResolvers<boolean>()).promise;
+  }
+
+  /** The same as {@linkcode flush}, but waits only a second more once `signal` asks to end: the reader may stall. */
   async finish(clock: Clock, signal: AbortSignal): Promise<void> {
     await finishWithin(clock, this.flush(), LAST_WRITE_MS, signal);
   }
@@ -86,7 +95,11 @@ export class Output {
       while (this.#pending.length > 0) {
         const bytes = encoder.encode(this.#pending.join(""));
         this.#take();
+        this.#underWay = this.#written;
+        this.#written = undefined;
         for (let at = 0; at < bytes.length;) at += await this.#write(bytes.subarray(at));
+        this.#underWay?.resolve(true);
+        this.#underWay = undefined;
       }
     } catch (error) {
       // Mostly the reader has gone: the owner ends the program, since `closed` resolves.
@@ -95,6 +108,10 @@ export class Output {
       this.#take();
       this.#closed.resolve();
     } finally {
+      // Asked for behind the last text: what was before it has been written, or has not.
+      this.#underWay?.resolve(false);
+      this.#written?.resolve(!this.#isClosed);
+      this.#underWay = this.#written = undefined;
       this.#writing = undefined;
     }
   }

@@ -56,7 +56,12 @@ export class PlainInterface {
 
   constructor(options: PlainInterfaceOptions) {
     this.#options = options;
-    this.#pump = new EventPump((event) => this.#show(event), () => options.output.ready());
+    const { output } = options;
+    this.#pump = new EventPump(
+      (event) => this.#show(event),
+      () => output.ready(),
+      () => output.written(),
+    );
     this.#deliveries = new PlainDeliveries({
       node: options.node,
       print: (text) => this.#print(text),

@@ -66,7 +66,7 @@ export class TerminalInterface {
   constructor(options: TerminalInterfaceOptions) {
     this.#options = options;
     const print = (text: string) => this.print(text);
-    this.#pump = new EventPump((event) => this.#show(event), terminalRoom);
+    this.#pump = new EventPump((event) => this.#show(event), terminalRoom, () => this.#written());
     this.#deliveries = new Deliveries({ ...options, print });
     this.#presence = new BoundedNotices(options.clock, PRESENCE_BOUNDS, print);
     this.#log = new BoundedNotices(options.clock, LOG_BOUNDS, print);
@@ -129,6 +129,14 @@ export class TerminalInterface {
     this.#lines.push(this.#wrap(text));
     // What arrives in the same turn is drawn at once.
     if (this.#lines.length === 1) setImmediate(() => this.#flush());
+  }
+
+  /** Resolves when what was printed until now is on the screen: to whether it is. */
+  async #written(): Promise<boolean> {
+    await new Promise((resolve) => setImmediate(resolve));
+    return await new Promise((resolve) => {
+      process.stdout.write("", (error) => resolve(error === undefined || error === null));
+    });
   }
 
   #complete(line: string): [string[], string] {

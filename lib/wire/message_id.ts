@@ -53,11 +53,6 @@ export function messageIdFromBytes(bytes: Uint8Array): Decoded<MessageId> {
   return isMessageId(id) ? accepted(id) : refused("it is no UUID of version 7");
 }
 
-/** When an id was made by its sender's clock, in milliseconds since the Unix epoch. */
-export function messageIdTime(id: MessageId): number {
-  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
-}
-
 /** Random bytes that are drawn at once: each draw costs as much as several ids. */
 const POOL_BYTES = 600;
 

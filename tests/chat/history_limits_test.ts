@@ -32,7 +32,9 @@ Deno.test("history stays about as small as it shall be while messages pour in, a
   const last = `number ${COUNT - 1}`;
   const [hit] = await store.search(parseSearch(`"${last}"`));
   assert.ok(hit.message.content.startsWith(last));
-  for (let tries = 0; await size() > 1.3 * MEGABYTE && tries < 1_000; tries++) await store.probe();
+  for (let tries = 0; await size() > 1.3 * MEGABYTE && tries < 1_000; tries++) {
+    await fixture.turn(store);
+  }
   assert.ok(await size() <= 1.3 * MEGABYTE, `it has ${await size()} bytes in the end`);
   const kept = contents(store.history({ count: 1_000 }));
   assert.ok(kept.length > 300, `${kept.length} messages are left`);
@@ -53,11 +55,11 @@ Deno.test("history is cut to its age every hour", async () => {
   await store.inbox.receive(fixture.incoming("old"));
   for (let hour = 0; hour < 26; hour++) {
     await clock.advance(3600_000);
-    await store.probe();
+    await fixture.turn(store);
   }
   await store.inbox.receive(fixture.incoming("new"));
   for (let tries = 0; store.history({ count: 9 }).length > 1 && tries < 100; tries++) {
-    await store.probe();
+    await fixture.turn(store);
   }
   assert.deepEqual(contents(store.history({ count: 9 })), ["new"]);
 });

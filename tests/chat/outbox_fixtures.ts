@@ -1,6 +1,6 @@
 import { silentLog } from "../../lib/base/log.ts";
 import type { Outgoing } from "../../lib/chat/delivery.ts";
-import type { Carrier } from "../../lib/chat/lane.ts";
+import type { Carrier } from "../../lib/chat/carrier.ts";
 import { Outbox, type OutboxStore } from "../../lib/chat/outbox.ts";
 import type { ContactName } from "../../lib/store/contacts.ts";
 import { Store } from "../../lib/store/store.ts";
@@ -14,6 +14,8 @@ export class ManualCarrier implements Carrier {
   /** How often somebody tried to open it. */
   attempts = 0;
   openError: Error | undefined;
+  /** Messages that must not go to whom they are for now. */
+  isUntrusted: (content: string) => boolean = () => false;
   readonly handedOver: { message: Outgoing; outcome: PromiseWithResolvers<void> }[] = [];
 
   isOpen(): boolean {
@@ -22,6 +24,10 @@ export class ManualCarrier implements Carrier {
 
   isReachable(): boolean {
     return this.reachable;
+  }
+
+  admits({ content }: Outgoing): boolean {
+    return !this.isUntrusted(content);
   }
 
   open(): Promise<void> {
@@ -65,6 +71,9 @@ export class TestStore {
     const writing = <A extends unknown[], R>(write: (...args: A) => Promise<R>) => (...args: A) =>
       this.failure === undefined ? write.apply(outbox, args) : Promise.reject(this.failure);
     this.outbox = {
+      get lastKey() {
+        return outbox.lastKey;
+      },
       enqueue: writing(outbox.enqueue),
       delivered: writing(outbox.delivered),
       sent: writing(outbox.sent),
@@ -119,13 +128,13 @@ export class OutboxWorld implements AsyncDisposable {
     const clock = former?.clock ?? new FakeClock();
     const world = new OutboxWorld(clock, former?.store ?? await TestStore.open(clock), options);
     world.lastId = former?.lastId ?? 0;
-    await world.#open();
+    world.#open();
     return world;
   }
 
-  async #open(): Promise<void> {
+  #open(): void {
     const { queuePlain = false, expireDays = 30, ready = () => undefined } = this.options;
-    this.outbox = await Outbox.open({
+    this.outbox = Outbox.open({
       clock: this.clock,
       random: { float: () => 0.5, bytes: (length) => new Uint8Array(length) },
       log: { ...silentLog, warn: (message) => this.warnings.push(message) },

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { AsyncQueue } from "../../lib/base/async_queue.ts";
-import { ConnectError, InvalidInputError, RefusedError } from "../../lib/errors.ts";
+import { ConnectError, RefusedError } from "../../lib/errors.ts";
 import { idOf } from "../peer/session_fixtures.ts";
-import { messageIdOf } from "../support/message_ids.ts";
 import { OutboxWorld, turns } from "./outbox_fixtures.ts";
 
 const bob = { id: idOf(2), nickname: "bob" };
@@ -199,21 +198,6 @@ Deno.test("outbox goes on when its news is welcome again, however much was writt
   assert.deepEqual(carrier.contents, [...numbers, ...numbers]);
 });
 
-Deno.test("outbox does not hand over what was cancelled behind messages that are not taken", async () => {
-  await using world = await OutboxWorld.open();
-  const carrier = world.carrier("bob");
-  carrier.open_ = true;
-  const count = 9000;
-  for (let number = 0; number < count; number++) void world.send(bob, `${number}`);
-  await turns(20);
-  assert.equal(carrier.contents.length, 8192);
-  await world.outbox.cancel(messageIdOf(8500));
-  carrier.takeAll();
-  await turns(20);
-  assert.equal(carrier.contents.length, count - 1);
-  assert.ok(!carrier.contents.includes("8499"));
-});
-
 Deno.test("outbox asks whoever writes faster than is taken to wait, but not for long", async () => {
   await using world = await OutboxWorld.open();
   const carrier = world.carrier("bob");
@@ -240,32 +224,6 @@ Deno.test("outbox asks whoever writes faster than is taken to wait, but not for 
   assert.notEqual(world.outbox.pace(), undefined);
   await world.clock.advance(1);
   assert.equal(world.outbox.pace(), undefined, "nothing has moved for long");
-});
-
-Deno.test("outbox cancels what waits, and says that it is too late for what is on its way", async () => {
-  await using world = await OutboxWorld.open();
-  await world.send(bob, "one");
-  await world.send(bob, "two");
-  const cancelled = world.outbox.cancel(messageIdOf(1));
-  world.carrier("bob").open_ = true;
-  world.outbox.wake(bob);
-  await cancelled;
-  await turns();
-  assert.deepEqual(world.carrier("bob").contents, ["two"]);
-  assert.deepEqual(world.states, ["one: failed", "two: pending"]);
-  await assert.rejects(world.outbox.cancel(messageIdOf(2)), InvalidInputError);
-});
-
-Deno.test("outbox hands over what could not be cancelled", async () => {
-  await using world = await OutboxWorld.open();
-  await world.send(bob, "one");
-  world.store.failure = new Error("disk full");
-  const cancelled = world.outbox.cancel(messageIdOf(1));
-  world.carrier("bob").open_ = true;
-  world.outbox.wake(bob);
-  await assert.rejects(cancelled, /disk full/);
-  await turns();
-  assert.deepEqual(world.carrier("bob").contents, ["one"]);
 });
 
 Deno.test("outbox marks long messages in small parts, and short ones together", async () => {
@@ -310,18 +268,6 @@ Deno.test("outbox records deliveries later when the disk is full, and logs that 
   assert.deepEqual(world.states, ["one: delivered", "two: delivered"]);
 });
 
-Deno.test("outbox gives messages up after the time that is set, and says so", async () => {
-  await using world = await OutboxWorld.open({ expireDays: 1 });
-  await world.send(bob, "hi");
-  await world.clock.advance(23 * 3600_000);
-  await turns();
-  assert.deepEqual(world.states, ["hi: pending"]);
-  await world.clock.advance(2 * 3600_000);
-  await turns();
-  assert.deepEqual(world.states, ["hi: failed"]);
-  assert.equal(world.story.at(-1), "hi: failed (nobody took it within 1 day)");
-});
-
 Deno.test("outbox says of a version 1 peer no more than sent", async () => {
   await using world = await OutboxWorld.open();
   world.carrier("dave").open_ = true;
@@ -330,19 +276,6 @@ Deno.test("outbox says of a version 1 peer no more than sent", async () => {
   await turns();
   assert.deepEqual(world.states, ["hi: sent"]);
   assert.deepEqual(world.story.filter((line) => !line.endsWith("pending")), ["hi: sent"]);
-});
-
-Deno.test("outbox of the next run gives up what was on its way to a version 1 peer", async () => {
-  let former: OutboxWorld;
-  {
-    await using world = await OutboxWorld.open();
-    former = world;
-    world.carrier("dave").open_ = true;
-    await world.send(dave, "hi");
-  }
-  await using world = await OutboxWorld.open({}, former);
-  await turns();
-  assert.deepEqual(world.states, ["hi: failed"]);
 });
 
 Deno.test("outbox that queues for version 1 peers, too, keeps their messages over a restart", async () => {

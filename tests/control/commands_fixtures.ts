@@ -66,8 +66,9 @@ export function own(
   release: () => Promise<void>,
   startedAt = clock.monotonic(),
   kept: Kept = "everything",
+  showsMessages = false,
 ): Link {
-  return linkTo({ clock, node, version: "1", startedAt, kept: () => kept, release });
+  return linkTo({ clock, node, version: "1", startedAt, kept: () => kept, showsMessages, release });
 }
 
 /** A line that answers it. */

@@ -97,6 +97,36 @@ Deno.test("export prints what is readable of a damaged history, with status 1", 
   assert.ok(paper.lines.length > 450);
 });
 
+Deno.test("check and export save what a file has that cannot be opened, and say so", async () => {
+  await using fixture = await filled(50);
+  {
+    using file = Deno.openSync(fixture.path, { write: true });
+    file.writeSync(new Uint8Array(4096).fill(0xa5));
+  }
+  const { directory, path } = fixture;
+  const check = run(CHECK, fixture.clock, { directory });
+  assert.equal(await check.running, 1);
+  assert.deepEqual(check.paper.lines, [
+    `${path}: 0.1 MB, version unknown`,
+    "  messages          50",
+    "  in the outbox     cannot be counted",
+    "  conversations     cannot be counted",
+    "  ids remembered    cannot be counted",
+    "It is damaged:",
+    "  file: file is not a database",
+    "Save what is readable with `parlance history export`, then move the file away or restore it " +
+    "from a backup",
+  ]);
+  const { running, paper, warnings } = run(JSONL, fixture.clock, { directory });
+  assert.equal(await running, 1);
+  assert.equal(paper.lines.length, 50);
+  assert.deepEqual(warnings, [
+    `Cannot read all of the history in ${path}: file is not a database; every message that is found in ` +
+    "its pages is exported",
+    "Cannot tell whether messages from 51 on are missing: the file is damaged",
+  ]);
+});
+
 Deno.test("export waits for its reader, and holds little meanwhile", async () => {
   await using fixture = await filled(200, "x".repeat(60_000));
   const go = Promise.withResolvers<void>();

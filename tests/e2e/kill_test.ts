@@ -7,11 +7,12 @@ const SEED = 20_261_123;
 const PART = 0.3;
 
 sessionTest(
-  "each message is kept once, in order, and marked as delivered, however often clients are killed",
+  "each message is kept once, shown, in order, and marked as delivered, however often clients are killed",
   async () => {
-    const { kills, repeated } = await runKill("kill", SEED);
+    const { kills, repeated, notShown } = await runKill("kill", SEED);
     assert.ok(kills >= 40, `${kills} kills`);
     assert.ok(repeated > 0, "no kill has hit a command on its way");
+    assert.equal(notShown, 0);
   },
 );
 

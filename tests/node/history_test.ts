@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { UnknownPeerError } from "../../lib/errors.ts";
+import { idOf } from "../peer/session_fixtures.ts";
+import { messageIdOf } from "../support/message_ids.ts";
 import { until } from "../ui/driven.ts";
 import { acquainted, fates, kept, passing } from "./history_fixtures.ts";
 import { SecureWorld } from "./secure_world.ts";
@@ -124,6 +126,23 @@ Deno.test("a message that is taken back while it waits is never sent", async () 
   assert.deepEqual(back.heard, ["alice: meant"]);
 });
 
+Deno.test("a message to an id arrives whatever the id calls itself by then", async () => {
+  await using secure = new SecureWorld();
+  const { alice, bob, ofBob } = await acquainted(secure);
+  await secure.end(bob.node);
+  const other = await secure.startWith("bob", await secure.profile());
+  await passing(secure, () => alice.node.peers().length === 1, "another bob");
+  await other.node.post("alice", "I am bob now");
+  await until(() => alice.heard.length === 1, "the message");
+  await alice.node.contacts.trust("bob");
+  const { id } = ofBob.security.identity;
+  assert.equal((await alice.node.post(id, "for the old one")).state, "pending");
+  const robert = await secure.startWith("robert", ofBob);
+  await passing(secure, () => fates(alice).includes("for the old one: delivered"), "the delivery");
+  assert.deepEqual(robert.heard, ["alice: for the old one"]);
+  assert.deepEqual(other.heard, []);
+});
+
 Deno.test("what waits for a peer goes out as soon as it is not blocked any more", async () => {
   await using secure = new SecureWorld();
   const { alice, bob, ofBob } = await acquainted(secure);
@@ -136,4 +155,27 @@ Deno.test("what waits for a peer goes out as soon as it is not blocked any more"
   assert.deepEqual(back.heard, []);
   await alice.node.contacts.unblock("bob");
   await until(() => back.heard.length === 1, "the message");
+});
+
+Deno.test("a node starts although more has expired than may wait to be read, and tells of all of it", async () => {
+  await using secure = new SecureWorld();
+  const profile = await secure.profile();
+  const { outbox } = profile.history.store;
+  const common = { contact: { id: idOf(7), nickname: "bob" }, encrypted: true } as const;
+  const count = 300;
+  await Promise.all(Array.from({ length: count }, (_, number) =>
+    outbox.enqueue({
+      ...common,
+      id: messageIdOf(number),
+      content: `${number}`.padEnd(32_000, "."),
+      timestamp: 1,
+      state: "pending",
+      trust: "known",
+    })));
+  await secure.world.clock.advance(31 * DAY_MS);
+  const alice = await secure.startWith("alice", profile);
+  await passing(secure, () => alice.events.length >= count, "the news of all");
+  const failed = fates(alice).map((fate) => fate.replace(/\.+/, ""));
+  assert.deepEqual(failed, Array.from({ length: count }, (_, number) => `${number}: failed`));
+  assert.equal(alice.node.messages.pendingCount, 0);
 });

@@ -19,7 +19,7 @@ Deno.test("two nodes find each other within 250 ms, chat, and say goodbye", asyn
   assert.deepEqual(bob.heard, ["alice: hello"]);
   assert.deepEqual(alice.heard, ["bob: hello yourself\nalice\u001b[2J \ufffd"]);
   const [message] = bob.events.filter((event) => event.type === "message");
-  assert.equal(message.address.hostname, "10.0.0.1");
+  assert.equal(message.address?.hostname, "10.0.0.1");
   assert.equal(message.message.timestamp, Math.floor(world.clock.now() / 1000));
   await bob.node[Symbol.asyncDispose]();
   await bob.ended;

@@ -9,12 +9,12 @@ import { SecureWorld } from "./secure_world.ts";
 async function withOldPeer(secure: SecureWorld, queuePlain: boolean) {
   const { security, history } = await secure.profile();
   const profile = { security, history: { ...history, queuePlain } };
-  const alice = await secure.startWith("alice", profile);
-  const host = secure.world.host();
+  const [aliceHost, host] = [secure.world.host(), secure.world.host()];
+  const alice = await secure.startWith("alice", profile, { host: aliceHost });
   const old = new Listening(await secure.world.start("old", { host }));
   await passing(secure, () => old.node.peers().length === 1, "alice");
   await passing(secure, () => alice.node.peers().length === 1, "the old peer");
-  return { alice, old, host };
+  return { alice, old, aliceHost, host };
 }
 
 Deno.test("a message to a version 1 peer is sent, which is all that is known", async () => {
@@ -57,6 +57,21 @@ Deno.test("messages wait for version 1 peers where the user says so", async () =
   assert.deepEqual(back.heard, ["alice: for later"]);
   await passing(secure, () => fates(alice).includes("for later: sent"), "the sending");
   await secure.end(back.node);
+});
+
+Deno.test("what waits for one of two version 1 peers with one nickname goes to the one who stays", async () => {
+  await using secure = new SecureWorld();
+  const { alice, old, aliceHost, host } = await withOldPeer(secure, true);
+  const otherHost = secure.world.host();
+  secure.world.network.cut(host);
+  secure.world.network.partition([host], [aliceHost, otherHost]);
+  await alice.node.post("old", "for whoever stays");
+  const other = new Listening(await secure.world.start("old", { host: otherHost }));
+  await passing(secure, () => alice.node.peers().length === 2, "another one");
+  await passing(secure, () => alice.node.peers().length === 1, "the end of the first one");
+  await passing(secure, () => other.heard.length === 1, "the message");
+  await passing(secure, () => fates(alice).includes("for whoever stays: sent"), "the sending");
+  await secure.end(old.node, other.node);
 });
 
 Deno.test("a nickname that became known with an id gets no message that waited for plain text", async () => {

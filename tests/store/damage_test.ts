@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { silentLog } from "../../lib/base/log.ts";
 import { checkHistory } from "../../lib/store/check.ts";
 import { exportHistory } from "../../lib/store/export.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
@@ -8,6 +9,12 @@ import { StoreError } from "../../lib/store/store_error.ts";
 import { StoreFixture } from "./fixtures.ts";
 
 const PAGE = 4096;
+
+/** A log, and what came into it for the user. */
+function warningLog() {
+  const warnings: string[] = [];
+  return { warnings, log: { ...silentLog, warn: (text: string) => void warnings.push(text) } };
+}
 
 /** Closes a store with so many messages in it. */
 async function filled(fixture: StoreFixture, count: number): Promise<void> {
@@ -42,9 +49,17 @@ async function exported(path: string) {
   const gaps: [number, number][] = [];
   for await (const item of exportHistory(path)) {
     if (item.kind === "message") keys.push(item.message.key);
-    else gaps.push([item.from, item.to]);
+    else if (item.kind === "unreadable") gaps.push([item.from, item.to ?? Infinity]);
   }
   return { keys, gaps };
+}
+
+/** Deletes everything. */
+async function clear(fixture: StoreFixture, store: Store): Promise<void> {
+  let isDone = false;
+  const clearing = store.clear().finally(() => isDone = true);
+  while (!isDone) await fixture.clock.advance(100);
+  await clearing;
 }
 
 Deno.test("check finds nothing wrong with a good history, also while it is in use", async () => {
@@ -110,23 +125,125 @@ Deno.test("store makes a damaged search index anew", async () => {
   assert.deepEqual(store.state, { kind: "ok" });
 });
 
-Deno.test("store takes messages although the search index is beyond repair", async () => {
+const FIRST_PAGES = ["search_data", "search_idx", "search_config"];
+const SPOILT: Record<string, Uint8Array> = {
+  "random bytes": crypto.getRandomValues(new Uint8Array(PAGE)),
+  "zeros": new Uint8Array(PAGE),
+};
+
+for (const name of FIRST_PAGES) {
+  for (const [what, bytes] of Object.entries(SPOILT)) {
+    Deno.test(`store makes a search index anew whose ${name} begins with ${what}`, async () => {
+      await using fixture = await StoreFixture.make();
+      await filled(fixture, 300);
+      const database = new DatabaseSync(fixture.path, { readOnly: true });
+      const { rootpage } = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?")
+        .get(name)!;
+      database.close();
+      {
+        using file = Deno.openSync(fixture.path, { write: true });
+        file.seekSync((rootpage as number - 1) * PAGE, Deno.SeekMode.Start);
+        file.writeSync(bytes);
+      }
+      const { log, warnings } = warningLog();
+      {
+        await using store = await fixture.open({ log });
+        await store.inbox.receive(fixture.incoming("needle"));
+        assert.equal((await store.search(parseSearch("message"))).length, 20);
+        assert.equal((await store.search(parseSearch("needle"))).length, 1);
+        await clear(fixture, store);
+        assert.deepEqual(await store.search(parseSearch("message")), []);
+      }
+      {
+        await using store = await fixture.open({ log });
+        assert.equal((await store.search(parseSearch("needle"))).length, 0);
+      }
+      assert.deepEqual(warnings, [
+        "The search index is damaged and is made anew; messages are not affected",
+      ]);
+      assert.deepEqual((await checkHistory(fixture.path)).problems, []);
+    });
+  }
+}
+
+Deno.test("store deletes for good what a search index had that was made anew", async () => {
   await using fixture = await StoreFixture.make();
-  await filled(fixture, 1_000);
-  damage(fixture.path, "search_data", (pages) => pages);
-  await using store = await fixture.open();
-  const write = store.inbox.receive(fixture.incoming("needle"));
-  await assert.rejects(store.search(parseSearch("needle")), {
-    name: "StoreError",
-    kind: "damaged",
-  });
+  {
+    await using store = await fixture.open();
+    await store.inbox.receive(fixture.incoming("a confidential word"));
+    await store.search(parseSearch("word"));
+  }
+  damage(fixture.path, "search_config", (pages) => pages);
+  {
+    await using store = await fixture.open();
+    await store.search(parseSearch("word"));
+    await clear(fixture, store);
+  }
+  const left = new TextDecoder("latin1").decode(await Deno.readFile(fixture.path));
+  assert.equal(left.includes("confidential"), false);
+});
+
+Deno.test("store gives up a search index that is damaged again and again, not messages", async () => {
+  await using fixture = await StoreFixture.make();
+  await filled(fixture, 100);
+  const { log, warnings } = warningLog();
+  await using store = await fixture.open({ log });
+  const find = () => store.search(parseSearch("message"));
+  const spoil = () => {
+    const database = new DatabaseSync(fixture.path, { defensive: false } as object);
+    database.exec("UPDATE search_data SET block = x'00ff' WHERE id > 10");
+    database.close();
+  };
+  for (let time = 1; time <= 3; time++) {
+    spoil();
+    assert.equal((await find()).length, 20, `the ${time}. time`);
+  }
+  spoil();
+  for (let tries = 0; tries < 2; tries++) {
+    await assert.rejects(find(), (error) => {
+      assert.ok(error instanceof StoreError);
+      assert.equal(error.kind, "damaged");
+      assert.match(
+        error.message,
+        /^Cannot search the history in .*: its index was damaged 3 times .* history export`, then /,
+      );
+      return true;
+    });
+  }
+  assert.equal(warnings.length, 1);
+  const write = store.inbox.receive(fixture.incoming("another"));
   assert.equal((await write).kind, "new");
-  await store.inbox.receive(fixture.incoming("another"));
   await fixture.clock.advance(10_000);
   await store.inbox.receive(fixture.incoming("one more"));
-  assert.deepEqual(store.state, { kind: "ok" });
   assert.equal(store.history({ count: 1 })[0].content, "one more");
 });
+
+for (const [name, nul] of [["text", ""], ["text with a NUL", "\0"]]) {
+  Deno.test(`search ends although the middle of a long ${name} is damaged`, async () => {
+    await using fixture = await StoreFixture.make();
+    {
+      await using store = await fixture.open();
+      await store.inbox.receive(fixture.incoming("needle before"));
+      await store.inbox.receive(fixture.incoming(`long ${nul} ${"x ".repeat(8_000)}`));
+      await store.inbox.receive(fixture.incoming("needle behind"));
+    }
+    const database = new DatabaseSync(fixture.path);
+    const pages = database.prepare(
+      "SELECT pageno FROM dbstat WHERE name = 'message' AND pagetype = 'overflow' ORDER BY path",
+    ).all();
+    database.exec("INSERT INTO search (search) VALUES ('delete-all'); DELETE FROM meta");
+    database.close();
+    {
+      using file = Deno.openSync(fixture.path, { write: true });
+      file.seekSync((pages[1].pageno as number - 1) * PAGE, Deno.SeekMode.Start);
+      file.writeSync(new Uint8Array([0x7f, 0xff, 0xff, 0xff]));
+    }
+    const { log, warnings } = warningLog();
+    await using store = await fixture.open({ log });
+    assert.equal((await store.search(parseSearch("needle"))).length, 2);
+    assert.deepEqual(warnings, ["Messages 2 to 2 are damaged: a search finds none of them"]);
+  });
+}
 
 Deno.test("check and export need a history", async () => {
   await using fixture = await StoreFixture.make();

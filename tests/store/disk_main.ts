@@ -16,14 +16,10 @@ const directory = Deno.args[0];
 const path = `${directory}/history.sqlite`;
 const clock = new FakeClock();
 const ids = new MessageIdSource(clock, systemRandom);
-const states: string[] = [];
-const report: Record<string, unknown> = { states };
+const report: Record<string, unknown> = {};
 
 function open(): Promise<Store> {
-  const onState = (state: Store["state"]) => {
-    states.push(state.kind === "failed" ? state.error.kind : "ok");
-  };
-  return Store.open({ path, clock, log: silentLog, onState });
+  return Store.open({ path, clock, log: silentLog });
 }
 
 function receive(store: Store, content: string): Promise<unknown> {
@@ -54,12 +50,14 @@ let stored = 0;
     for (; stored < 5_000; stored++) await receive(store, `message ${stored} ${"x".repeat(2_000)}`);
   } catch (error) {
     report.full = problemOf(error);
+    report.state = store.state.kind;
   }
   const found = await store.search(parseSearch("first")).catch(problemOf);
   report.searchable = Array.isArray(found) ? found.length > 0 : found;
   report.readable = store.history({ count: 1_000 }).length === Math.min(stored, 1_000);
   await Deno.remove(`${directory}/filler`);
   await receive(store, "there is room again");
+  report.stateAgain = store.state.kind;
   stored++;
 }
 {
@@ -83,7 +81,7 @@ report.remounted = success;
 report.readonly = await open().then(
   async (store) => {
     try {
-      return await store.probe();
+      return await receive(store, "what cannot be written");
     } catch (error) {
       return problemOf(error);
     } finally {

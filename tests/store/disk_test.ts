@@ -42,7 +42,7 @@ testNeeding(
       report.full.message,
       /^Cannot write to the history in \/.*; make room on that disk$/,
     );
-    assert.deepEqual(report.states, ["full", "ok"]);
+    assert.deepEqual([report.state, report.stateAgain], ["failed", "ok"]);
     assert.equal(report.readable, true);
     assert.equal(report.searchable, true);
     assert.equal(report.lost, 0);
@@ -53,5 +53,31 @@ testNeeding(
     assert.deepEqual(report.problems, []);
     assert.equal(report.exported, true);
     assert.equal(report.newFile.kind, "readonly");
+  },
+);
+
+testNeeding(
+  problem && `no disk can be mounted: ${problem}`,
+  "history is read whole and left alone on a full disk and on a read-only one",
+  async () => {
+    const main = new URL("./read_only_main.ts", import.meta.url).pathname;
+    const command = `${Deno.execPath()} run -A ${main}`;
+    const { success, stdout, stderr } = await onSmallDisk(command, "3m");
+    assert.ok(success, new TextDecoder().decode(stderr));
+    const { remounted, ...cases } = JSON.parse(new TextDecoder().decode(stdout));
+    assert.equal(remounted, true);
+    assert.equal(Object.keys(cases).length, 4);
+    for (
+      const [name, { read, opened, isUnchanged }] of Object.entries<Record<string, unknown>>(cases)
+    ) {
+      const messages = name.endsWith("crash")
+        ? ["first", "second"]
+        : ["first", "second", "first", "second"];
+      const found = messages.filter((text) => text === "second");
+      assert.deepEqual(read, { problems: [], exported: messages, history: messages, found }, name);
+      const remedy = name.startsWith("full") ? /; make room on that disk$/ : /writable for you$/;
+      assert.match(opened as string, remedy, name);
+      assert.equal(isUnchanged, true, name);
+    }
   },
 );

@@ -29,9 +29,9 @@ async function chat(fixture: StoreFixture, store: Store, seed: number): Promise<
     const { mark, content } = uniqueText(random, who, at);
     marks[who].push(mark);
     void store.inbox.receive(fixture.incoming(content, { contact: people[who] }));
-    if (random(40) === 0) await store.probe();
+    if (random(40) === 0) await fixture.turn(store);
   }
-  await store.probe();
+  await fixture.turn(store);
   return marks;
 }
 
@@ -91,9 +91,9 @@ Deno.test("without a history nothing stays of what was delivered", async () => {
     const { mark, content } = uniqueText(random, 0, at);
     marks.push(mark);
     void store.outbox.enqueue(fixture.outgoing(content, { contact: people[random(3)] }));
-    if (random(40) === 0) await store.probe();
+    if (random(40) === 0) await fixture.turn(store);
   }
-  await store.probe();
+  await fixture.turn(store);
   const deliver = async (name: typeof people[0]) => {
     for (;;) {
       const page = store.outbox.pending(name, { limit: 50 });
@@ -118,7 +118,7 @@ Deno.test("without a history nothing stays of what was delivered", async () => {
     return marks.filter((mark) => !left.has(mark));
   };
   const erased = async () => {
-    for (let tries = 0; isMarked(fixture) && tries < 1_000; tries++) await store.probe();
+    for (let tries = 0; isMarked(fixture) && tries < 1_000; tries++) await fixture.turn(store);
   };
   await deliver(people[0]);
   await fixture.clock.advance(1_000);
@@ -128,6 +128,24 @@ Deno.test("without a history nothing stays of what was delivered", async () => {
   await fixture.clock.advance(60_000);
   await erased();
   assert.deepEqual(remains(fixture, gone()), []);
+  // Others' messages are there until they were shown.
+  const received: string[] = [];
+  let last = 0;
+  for (let at = 0; at < 300; at++) {
+    const { mark, content } = uniqueText(random, 1, at);
+    received.push(mark);
+    const reception = await store.inbox.receive(
+      fixture.incoming(content, { contact: people[random(3)] }),
+    );
+    if (reception.kind === "new") last = reception.key;
+  }
+  assert.equal(remains(fixture, received).length, 300);
+  store.inbox.shownTo(last);
+  await fixture.clock.advance(1_000);
+  await fixture.turn(store);
+  await fixture.clock.advance(60_000);
+  await erased();
+  assert.deepEqual(remains(fixture, received), []);
   // What is deleted right before the end is gone at the end.
   await store.outbox.failed(store.outbox.pending(people[2])[0].id!, "no");
   await deliver(people[2]);
@@ -144,7 +162,9 @@ Deno.test("what a crash left of deleted messages is overwritten at the next star
     marks = await chat(fixture, store, 21);
     const cleared = store.clear(people[0]);
     // Its rows are gone, and nothing is overwritten yet.
-    while (store.history({ count: 1, contacts: [keyOf(store, 0)] }).length > 0) await store.probe();
+    while (store.history({ count: 1, contacts: [keyOf(store, 0)] }).length > 0) {
+      await fixture.turn(store);
+    }
     for (const suffix of ["", "-wal"]) {
       Deno.copyFileSync(fixture.path + suffix, copy.path + suffix);
     }
@@ -154,7 +174,7 @@ Deno.test("what a crash left of deleted messages is overwritten at the next star
   await using store = await copy.open();
   for (let tries = 0; isMarked(copy) && tries < 200; tries++) {
     await copy.clock.advance(1_000);
-    await store.probe();
+    await copy.turn(store);
   }
   assert.deepEqual(remains(copy, marks[0]), []);
 });
@@ -175,7 +195,7 @@ Deno.test("what was cleared does not come back with pages that SQLite had in mem
       marks.push(mark);
       void store.inbox.receive(fixture.incoming(content, { contact: people[0] }));
     }
-    if (random(20) === 0) await store.probe();
+    if (random(20) === 0) await fixture.turn(store);
   }
   await untilDone(fixture, store.clear(people[0]));
   assert.deepEqual(remains(fixture, marks), []);

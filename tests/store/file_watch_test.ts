@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { parseSearch } from "../../lib/store/search_query.ts";
-import type { StoreState } from "../../lib/store/write_queue.ts";
 import { bob, contents, StoreFixture } from "./fixtures.ts";
 
 /** What an open file may suffer from others; Windows lets nobody do that. */
@@ -21,8 +20,7 @@ for (const [fate, happen] of Object.entries(FATES)) {
     ignore,
     fn: async () => {
       await using fixture = await StoreFixture.make();
-      const states: StoreState[] = [];
-      await using store = await fixture.open({ onState: (state) => states.push(state) });
+      await using store = await fixture.open();
       const [first, second] = ["first", "second"].map((text) => fixture.outgoing(text));
       await store.outbox.enqueue(first);
       await happen(fixture.path);
@@ -34,7 +32,7 @@ for (const [fate, happen] of Object.entries(FATES)) {
       await assert.rejects(store.outbox.enqueue(second), refusal);
       await assert.rejects(store.inbox.receive(fixture.incoming("third")), refusal);
       await assert.rejects(store.outbox.delivered(bob, [first.id]), refusal);
-      assert.equal(states.length, 1);
+      assert.equal(store.state.kind, "failed");
       // What was there before can still be read, and nothing was written that was not confirmed.
       assert.deepEqual(contents(store.history({ count: 10 })), ["first"]);
       assert.deepEqual(await store.search(parseSearch("nothing")), []);
@@ -68,7 +66,7 @@ Deno.test({
   fn: async () => {
     await using fixture = await StoreFixture.make();
     await using store = await fixture.open();
-    await store.probe();
+    await fixture.turn(store);
     const message = fixture.incoming("lost");
     // Whether it was encrypted is looked at inside the transaction.
     Object.defineProperty(message, "encrypted", {

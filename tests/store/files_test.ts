@@ -20,6 +20,8 @@ async function refused(fixture: StoreFixture, kind: StoreProblem, message: RegEx
     }
     return found;
   };
+  const hasModes = Deno.build.os !== "windows";
+  if (hasModes) await Deno.chmod(fixture.path, 0o640);
   const before = await files();
   await assert.rejects(fixture.open(), (error) => {
     assert.ok(error instanceof StoreError, String(error));
@@ -28,6 +30,7 @@ async function refused(fixture: StoreFixture, kind: StoreProblem, message: RegEx
     return true;
   });
   assert.deepEqual(await files(), before);
+  if (hasModes) assert.equal((await Deno.stat(fixture.path)).mode! & 0o777, 0o640);
 }
 
 Deno.test("store does not touch a file from a newer program", async () => {
@@ -86,7 +89,7 @@ Deno.test("store begins anew in a file that a crash left empty", async () => {
   database.exec("PRAGMA journal_mode = WAL");
   database.close();
   await using store = await fixture.open();
-  await store.probe();
+  await fixture.turn(store);
 });
 
 Deno.test("store opens a file of version 1 with everything in it", async () => {

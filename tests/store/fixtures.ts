@@ -49,6 +49,11 @@ export class StoreFixture implements AsyncDisposable {
     return { contact: bob, id: this.ids.next(), content, timestamp, ...marks, ...fields };
   }
 
+  /** Writes what changes nothing that anybody reads: something that is queued before is done then. */
+  async turn(store: Store): Promise<void> {
+    await store.outbox.sent(this.ids.next());
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.directory, { recursive: true });
   }

@@ -17,7 +17,7 @@ Deno.test("outbox gives what is pending in order, in pages of messages and of by
     outbox.enqueue(fixture.outgoing(`c${number}`, { contact: carol }));
     if (number === 4) fixture.clock.jump(-24 * HOUR); // order does not come from the clock
   }
-  await store.probe();
+  await fixture.turn(store);
   const page = outbox.pending(bob, { limit: 4 });
   assert.deepEqual(contents(page), ["b0", "b1", "b2", "b3"]);
   const next = outbox.pending(bob, { after: page[3].key, maxBytes: 5 });

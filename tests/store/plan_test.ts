@@ -17,7 +17,10 @@ Deno.test("store asks for nothing that makes SQLite look at all messages", async
     const { outbox, inbox } = store;
     const [first, second, third] = [1, 2, 3].map((number) => fixture.outgoing(`${number}`));
     for (const message of [first, second, third]) await outbox.enqueue(message);
-    await inbox.receive(fixture.incoming("word"));
+    inbox.unshown();
+    const { key } = await inbox.receive(fixture.incoming("word")) as { key: number };
+    inbox.unshown(0);
+    inbox.shownTo(key);
     await outbox.delivered(bob, [first.id]);
     await outbox.delivered(bob, Array(10).fill(first.id));
     await outbox.sent(second.id);

@@ -200,8 +200,7 @@ Deno.test("search shows what was said before and after in the same conversation"
     ["shall we?", "a needle", "thanks"],
   );
   assert.deepEqual(Object.keys(other), ["message"]);
-  const more = await store.search(parseSearch("needle"), { limit: 1, olderThan: hit.message.key });
-  assert.deepEqual(contents(more.map(({ message }) => message)), ["needle for carol"]);
+  assert.equal(other.message.content, "needle for carol");
 });
 
 Deno.test("search index catches up when nothing was written for a while", async () => {

@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
+import { silentLog } from "../../lib/base/log.ts";
 import { InvalidInputError } from "../../lib/errors.ts";
 import { exportHistory } from "../../lib/store/export.ts";
 import type { StoredMessage } from "../../lib/store/message.ts";
+import { openDatabase } from "../../lib/store/open.ts";
 import { APPLICATION_ID } from "../../lib/store/schema.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
 import { StoreError } from "../../lib/store/store_error.ts";
+import { formatPeerId } from "../../lib/wire/peer_id.ts";
 import { bob, carol, contents, StoreFixture } from "./fixtures.ts";
+import { makeVersion1 } from "./version_1.ts";
 
 Deno.test("store keeps what was written when it is opened again", async () => {
   await using fixture = await StoreFixture.make();
@@ -49,14 +53,33 @@ Deno.test("store takes away what others may do with its file", async () => {
   await (await fixture.open())[Symbol.asyncDispose]();
   await Deno.chmod(fixture.path, 0o644);
   await using _store = await fixture.open();
-  assert.equal((await Deno.stat(fixture.path)).mode! & 0o777, 0o600);
+  for (const suffix of ["", "-wal", "-shm"]) {
+    assert.equal((await Deno.stat(fixture.path + suffix)).mode! & 0o777, 0o600, suffix);
+  }
+});
+
+Deno.test("store waits for the disk at each commit, however it was opened", async () => {
+  await using fixture = await StoreFixture.make();
+  const synchronous = async () => {
+    const database = await openDatabase({ path: fixture.path, log: silentLog });
+    try {
+      return [database.pragma("synchronous"), database.pragma("journal_mode")];
+    } finally {
+      database.close();
+    }
+  };
+  assert.deepEqual(await synchronous(), [2, "wal"], "a new file");
+  assert.deepEqual(await synchronous(), [2, "wal"], "one that is there");
+  await Deno.remove(fixture.path);
+  makeVersion1(fixture.path);
+  assert.deepEqual(await synchronous(), [2, "wal"], "one of an earlier version");
 });
 
 Deno.test("store is set up to lose nothing that it confirmed", async () => {
   await using fixture = await StoreFixture.make();
   {
     await using store = await fixture.open();
-    await store.probe();
+    await fixture.turn(store);
   }
   const database = new DatabaseSync(fixture.path);
   const pragma = (name: string) => Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0];
@@ -112,7 +135,7 @@ Deno.test("store writes what is queued when it is closed, and nothing afterwards
   await store[Symbol.asyncDispose]();
   await store[Symbol.asyncDispose]();
   assert.equal((await written).kind, "new");
-  await assert.rejects(store.probe(), StoreError);
+  await assert.rejects(fixture.turn(store), StoreError);
   await using again = await fixture.open();
   assert.deepEqual(contents(again.history({ count: 1 })), ["last words"]);
 });
@@ -140,6 +163,27 @@ Deno.test("store keeps a contact's newest nickname, and apart from others of tha
   assert.deepEqual(contents(store.history({ contacts: [1], count: 5 })), ["1", "3"]);
   assert.deepEqual(contents(store.history({ contacts: [2, 1, 1], count: 2 })), ["2", "3"]);
   assert.deepEqual(contents(store.history({ count: 2, before: 3 })), ["1", "2"]);
+});
+
+Deno.test("store knows all contacts of one nickname, or says that there are too many", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open({ path: undefined });
+  const receive = (text: string, number: number) => {
+    const id = formatPeerId(new Uint8Array(32).fill(7).with(0, number >> 8).with(1, number & 0xff));
+    return store.inbox.receive(fixture.incoming(text, { contact: { nickname: "bob", id } }));
+  };
+  await Promise.all(Array.from({ length: 1_000 }, (_, at) => receive(`from ${at}`, at)));
+  const contacts = store.contactsNamed("bob").map(({ key }) => key);
+  assert.equal(contacts.length, 1_000);
+  assert.equal(store.history({ count: 1_000, contacts }).length, 1_000);
+  assert.equal((await store.search(parseSearch("from from:bob"), { limit: 200 })).length, 200);
+  await receive("one more", 1_000);
+  assert.throws(() => store.contactsNamed("bob"), {
+    name: "InvalidInputError",
+    message:
+      'Cannot tell whom "bob" means: the history has more than 1000 contacts of that name; ' +
+      "use an id",
+  });
 });
 
 Deno.test("store without a history keeps ids, and what is to be delivered until it is", async () => {
@@ -183,16 +227,6 @@ Deno.test("store gives others their turn between many writes", async () => {
   await slow[0];
   assert.ok(seen < 4, "4 MB went into one transaction with all their possible bytes");
   await Promise.all(slow);
-});
-
-Deno.test("store without a history never writes what was received", async () => {
-  await using fixture = await StoreFixture.make();
-  await using store = await fixture.open({ keepHistory: false });
-  await store.inbox.receive(fixture.incoming("Xylophonequartet"));
-  for await (const { name } of Deno.readDir(fixture.directory)) {
-    const bytes = await Deno.readFile(`${fixture.directory}/${name}`);
-    assert.equal(new TextDecoder("latin1").decode(bytes).includes("Xylophone"), false, name);
-  }
 });
 
 Deno.test("store recognises each of many messages that it has had, and keeps the others in order", async () => {

@@ -110,7 +110,7 @@ Deno.test("store ends at the next start what it began to take out of the index",
     const [deleting] = [
       store.prune({ before: fixture.clock.now() + 1, signal: controller.signal }),
     ];
-    while (store.history({ count: COUNT, contacts: [1] }).length > 0) await store.probe();
+    while (store.history({ count: COUNT, contacts: [1] }).length > 0) await fixture.turn(store);
     controller.abort(new Error("stop"));
     await assert.rejects(deleting, /stop/);
     await store[Symbol.asyncDispose]();
@@ -120,7 +120,7 @@ Deno.test("store ends at the next start what it began to take out of the index",
   const open = () => database.prepare("SELECT 1 FROM meta WHERE name = 'unmerged'").get();
   assert.notEqual(open(), undefined);
   await using store = await fixture.open();
-  while (open() !== undefined) await store.probe();
+  while (open() !== undefined) await fixture.turn(store);
   database.close();
   await store[Symbol.asyncDispose]();
   assert.equal(await holds(), false);
@@ -144,7 +144,7 @@ Deno.test("store empties the index in small steps, and then finds what has come 
   const coming = store.inbox.receive(fixture.incoming("hello from outside"));
   let found: Promise<unknown[]> | undefined;
   while (counts.at(-1)! > 20) {
-    await store.probe();
+    await fixture.turn(store);
     const count = pages.get()!.count as number;
     if (count === counts.at(-1)) continue;
     counts.push(count);
@@ -170,7 +170,7 @@ Deno.test("store makes the index anew where a crash ended its emptying", async (
     const clearing = store.clear();
     const refused = assert.rejects(clearing);
     await store.inbox.receive(fixture.incoming("hello from outside"));
-    for (let tries = 0; !isBegun(reader) && tries < 1_000; tries++) await store.probe();
+    for (let tries = 0; !isBegun(reader) && tries < 1_000; tries++) await fixture.turn(store);
     reader.close();
     await store[Symbol.asyncDispose]();
     await refused;

@@ -50,7 +50,7 @@ export interface KillReport {
   readonly repeated: number;
   /** Messages that went back to their outbox from a session. */
   readonly returned: number;
-  /** Messages that were stored, but not shown, when their client was killed. */
+  /** Messages that were stored, and never shown. */
   readonly notShown: number;
   readonly seconds: number;
 }

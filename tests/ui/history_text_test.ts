@@ -41,7 +41,9 @@ function keeping(kept: {
   hits?: SearchHit[];
   waiting?: StoredMessage[];
   count?: number;
+  isShown?: (message: StoredMessage) => boolean;
 }): HistoryNode {
+  const { isShown = () => true } = kept;
   const { history = [], hits = [], waiting = [], count = waiting.length } = kept;
   const messages = {
     history: (_target: string | undefined, most: number) => history.slice(-most),
@@ -49,6 +51,7 @@ function keeping(kept: {
     pending: () => waiting,
     pendingCount: count,
     clear: () => Promise.resolve(count),
+    isShown,
   };
   return { nickname: "alice", messages: messages as unknown as HistoryNode["messages"] };
 }
@@ -163,6 +166,9 @@ Deno.test("the last conversation is shown dim, under a heading, and without othe
   // deno-lint-ignore no-control-regex
   for (const row of coloured) assert.match(row, /^\x1b\[2m[^\x1b]*\x1b\[0m$/);
   assert.equal(lastConversationText(keeping({}), plainStyle), undefined);
+  const isShown = ({ content }: StoredMessage) => content !== "last";
+  const before = lastConversationText(keeping({ history, isShown }), plainStyle)!;
+  assert.ok(before.endsWith("bob: 19"), "what was not shown yet is shown as what comes");
 });
 
 Deno.test("nothing that is read back steers the terminal or poses as the program", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Output } from "../../lib/ui/output.ts";
+import { watched } from "../peer/fixtures.ts";
 import { settle } from "../support/fake_clock.ts";
 
 const MIB = 1024 * 1024;
@@ -112,6 +113,35 @@ Deno.test("with nothing to write there is nothing to wait for", async () => {
   output.push("");
   await output.flush();
   assert.equal(reader.text, "");
+});
+
+Deno.test("text counts as written when the reader has it, and not when he has gone", async () => {
+  const reader = new Reader();
+  const output = new Output(reader.write);
+  assert.equal(await output.written(), true);
+  reader.stall();
+  output.push("one\n");
+  await settle();
+  const first = watched(output.written());
+  output.push("two\n");
+  const second = watched(output.written());
+  await settle();
+  assert.deepEqual([first.state, second.state], ["waiting", "waiting"]);
+  reader.go();
+  reader.stall();
+  await settle();
+  // What comes all the time holds up nobody.
+  for (let more = 0; more < 3; more++) {
+    output.push("more\n");
+    reader.go();
+    reader.stall();
+    await settle();
+  }
+  assert.deepEqual([first.state, second.state], ["sent", "sent"]);
+  const last = output.written();
+  reader.leave();
+  assert.equal(await last, false);
+  assert.equal(await output.written(), false);
 });
 
 Deno.test("a disk that is full is told, a reader that has gone is not", async () => {

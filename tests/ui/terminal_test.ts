@@ -42,6 +42,7 @@ Deno.test({
         trust: "plain",
       });
     }
+    store.inbox.shownTo(Number.MAX_SAFE_INTEGER);
     await store[Symbol.asyncDispose]();
     const args = ["-n", unique("alice"), "--interface", "127.0.0.1", "--data-dir", directory];
     await using terminal = new Terminal({ args });
@@ -80,6 +81,7 @@ Deno.test({
       encrypted: false,
       trust: "plain",
     });
+    store.inbox.shownTo(Number.MAX_SAFE_INTEGER);
     await store[Symbol.asyncDispose]();
     const args = ["-n", unique("alice"), "--interface", "127.0.0.1", "--data-dir", directory];
     await using terminal = new Terminal({ args });
