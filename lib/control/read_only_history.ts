@@ -64,7 +64,7 @@ export class ReadOnlyHistory implements ReadableHistory {
   async search(query: SearchQuery, options?: SearchOptions): Promise<SearchHit[]> {
     const parts = { database: this.#database, contacts: this.#contacts, keys: this.#keys };
     try {
-      if (isBeingEmptied(this.#database)) throw new DamagedIndexError("It is being emptied");
+      if (isBeingEmptied(this.#database)) throw new DamagedIndexError("Its emptying was not ended");
       return await searchMessages(parts, query, options);
     } catch (error) {
       if (!(error instanceof DamagedIndexError)) throw error;
