@@ -1,10 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Database } from "./database.ts";
-import { areReadable, canDo, isReadable, nextReadable } from "./damage.ts";
+import { areReadable, isReadable } from "./damage.ts";
+import { endOfDamage, planStep } from "./index_steps.ts";
 import type { KeySequence } from "./keys.ts";
 import { deleteMeta, getMeta, setMeta } from "./meta.ts";
-import { fitting } from "./page.ts";
 import { deletePages, isIndexOpen, reclaimPages, replaceIndex } from "./search_tables.ts";
 import { searchText } from "./search_text.ts";
 import { isDamage, isIndexDamage, storeProblem } from "./store_error.ts";
@@ -24,15 +24,6 @@ export interface SearchIndexParts {
  * is committed, and must not take messages with it.
  */
 export const ALONE = MAX_BATCH_ROWS;
-/** Messages that one step takes in: some 15 ms. */
-const STEP_ROWS = 2_000;
-/** The same where one of them is damaged. */
-const FEW_ROWS = 50;
-/**
- * Bytes of text that one step takes in, as far as a single message does not exceed it: 40 ms where
- * no word is like another.
- */
-const STEP_BYTES = 128 * 1024;
 /**
  * Pages of the index that one step of a merge writes at least: FTS5 ends a step behind a word, and
  * all places of the most frequent one among a million messages take 50 ms.
@@ -292,7 +283,7 @@ export class SearchIndex {
   async #advance(): Promise<void> {
     const { database, queue } = this.parts;
     const from = this.#to;
-    const to = this.#plan(from);
+    const to = planStep(this.parts, from, this.#isCareful);
     if (to === undefined) return await this.#skip(from);
     const isAlone = this.#isCareful;
     try {
@@ -303,17 +294,6 @@ export class SearchIndex {
       if (isWhole) return await this.startOver();
       if (isAlone) return await this.#skip(from);
       this.#carefulTo = to;
-    }
-  }
-
-  /** The key up to which the next step goes; nothing where what comes next is damaged. */
-  #plan(from: number): number | undefined {
-    for (const rows of this.#isCareful ? [1] : [STEP_ROWS, FEW_ROWS, 1]) {
-      try {
-        return this.#endOfStep(from, rows);
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-      }
     }
   }
 
@@ -348,7 +328,7 @@ export class SearchIndex {
 
   async #skip(from: number): Promise<void> {
     const { database, log, queue } = this.parts;
-    const to = this.#endOfDamage(from + 1);
+    const to = endOfDamage(this.parts, from + 1);
     log.warn(`Messages ${from + 1} to ${to} are damaged: a search finds none of them`);
     this.#to = await queue.add(() => {
       const now = indexedTo(database);
@@ -356,33 +336,6 @@ export class SearchIndex {
       setIndexedTo(database, to);
       return to;
     }, ALONE);
-  }
-
-  /** Up to where a step goes that takes in no more than so many rows. Reads only messages. */
-  #endOfStep(from: number, limit: number): number {
-    const { database, keys } = this.parts;
-    const rows = database.all<{ key: number; size: number }>(
-      `SELECT key, octet_length(content) AS size FROM message
-       WHERE key >= ? ORDER BY key LIMIT ?`,
-      from + 1, // `key > from` would look at the page of that key
-      limit,
-    );
-    const fit = fitting(rows, STEP_BYTES);
-    return fit.length === rows.length && rows.length < limit ? keys.last : fit.at(-1)!.key;
-  }
-
-  /** The last key of damaged messages that begin at a key. */
-  #endOfDamage(from: number): number {
-    const { database, keys } = this.parts;
-    const read = (key: number) =>
-      database.get<{ key: number }>(
-        "SELECT key, octet_length(content) FROM message WHERE key >= ? ORDER BY key LIMIT 1",
-        key,
-      );
-    const canRead = (key: number) => canDo(() => read(key));
-    // Of a long text the end may be damaged although the row is not.
-    const end = canRead(from) ? read(from)?.key ?? from : nextReadable(canRead, from) - 1;
-    return Math.min(end, Math.max(from, keys.last));
   }
 
   /** The index is made from the messages: a damaged one is made anew. */
