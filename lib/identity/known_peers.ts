@@ -33,6 +33,8 @@ export interface Remembered {
 const FILE = "peers.json";
 /** Between two writes of the file. */
 const WRITE_INTERVAL_MS = 1000;
+/** A failed write is tried again after twice the time each, up to this, in milliseconds. */
+const MAX_RETRY_MS = 60_000;
 /** Whoever was met over a longer time goes after those who were not. */
 const ACQUAINTANCE_S = 24 * 3600;
 /** Of the others goes first who was not seen for so long. */
@@ -73,6 +75,7 @@ export class KnownPeers implements AsyncDisposable {
   #cancelWrite: (() => void) | undefined;
   #writing: Promise<void> = Promise.resolve();
   #failure: unknown;
+  #waitMs = WRITE_INTERVAL_MS;
   #disposed = false;
 
   private constructor(options: KnownPeersOptions) {
@@ -335,7 +338,7 @@ export class KnownPeers implements AsyncDisposable {
   #schedule(): void {
     this.#changed = true;
     if (this.#cancelWrite !== undefined || this.#disposed) return;
-    const wait = this.#writtenAt + WRITE_INTERVAL_MS - this.#clock.monotonic();
+    const wait = this.#writtenAt + this.#waitMs - this.#clock.monotonic();
     this.#cancelWrite = this.#clock.after(Math.max(0, wait), () => void this.flush());
   }
 
@@ -347,9 +350,14 @@ export class KnownPeers implements AsyncDisposable {
       const text = formatKnownPeers(this.#byId.values());
       await writeAtomically(this.#path, new TextEncoder().encode(text), 0o600);
       this.#failure = undefined;
+      this.#waitMs = WRITE_INTERVAL_MS;
     } catch (error) {
+      // Once for each cause: on a full disk every attempt fails.
+      if (messageOf(error) !== messageOf(this.#failure)) {
+        this.#log.error(`Cannot write the known peers to ${this.#path}: ${messageOf(error)}`);
+      }
       this.#failure = error;
-      this.#log.error(`Cannot write the known peers to ${this.#path}: ${messageOf(error)}`);
+      this.#waitMs = Math.min(MAX_RETRY_MS, 2 * this.#waitMs);
       this.#schedule();
     }
   }

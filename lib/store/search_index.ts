@@ -224,7 +224,9 @@ export class SearchIndex {
 
   /** Makes the index anew where one can see at once that it is damaged. */
   async examine(): Promise<void> {
-    if (!isIndexOpen(this.parts.database)) await this.startOver();
+    const { database } = this.parts;
+    // Where a crash has stopped its emptying, going on with that mends it.
+    if (!isBeingEmptied(database) && !isIndexOpen(database)) await this.startOver();
   }
 
   /**

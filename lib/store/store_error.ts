@@ -87,6 +87,7 @@ const CODES: Readonly<Record<number, StoreProblem>> = {
 const IOERR_SHMSIZE = 4874;
 /** SQLITE_CORRUPT_VTAB: a virtual table, which is the search index here. */
 const CORRUPT_VTAB = 267;
+const SQLITE_ERROR = 1;
 
 /** Whether it is the disk or the file that failed, and not the statement. */
 export function isFileProblem(error: unknown): boolean {
@@ -114,12 +115,15 @@ export function isConstraint(error: unknown): boolean {
 
 /** Whether it is the search index that is damaged, which can be made anew. */
 export function isIndexDamage(error: unknown): boolean {
-  return errcode(error) === CORRUPT_VTAB;
+  // FTS5 has no code of its own for a record of its layout that is gone.
+  return errcode(error) === CORRUPT_VTAB ||
+    errcode(error) === SQLITE_ERROR && /^invalid fts5 file format/.test(messageOf(error));
 }
 
 function problemOf(error: unknown): StoreProblem {
   const code = errcode(error);
   if (code === IOERR_SHMSIZE) return "full";
+  if (isIndexDamage(error)) return "damaged";
   if (code !== undefined) return CODES[code & 0xff] ?? "other";
   if (!(error instanceof Error)) return "other";
   if (

@@ -166,6 +166,19 @@ for (const name of FIRST_PAGES) {
   }
 }
 
+Deno.test("store makes a search index anew of which a record is gone", async () => {
+  await using fixture = await StoreFixture.make();
+  await filled(fixture, 300);
+  const database = new DatabaseSync(fixture.path, { defensive: false } as object);
+  database.exec("DELETE FROM search_config");
+  database.close();
+  const { log, warnings } = warningLog();
+  await using store = await fixture.open({ log });
+  assert.equal((await store.search(parseSearch("message"))).length, 20);
+  assert.equal(warnings.length, 1);
+  assert.deepEqual((await checkHistory(fixture.path)).problems, []);
+});
+
 Deno.test("store deletes for good what a search index had that was made anew", async () => {
   await using fixture = await StoreFixture.make();
   {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { ReadOnlyHistory } from "../../lib/control/read_only_history.ts";
 import { checkHistory } from "../../lib/store/check.ts";
+import { silentLog } from "../../lib/base/log.ts";
 import { Database } from "../../lib/store/database.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
 import type { Store } from "../../lib/store/store.ts";
@@ -109,4 +110,22 @@ Deno.test("an index whose emptying a crash ended is not asked, and not called da
   assert.equal((await store.search(parseSearch("holiday"))).length, 20);
   await store[Symbol.asyncDispose]();
   assert.deepEqual((await checkHistory(fixture.path)).problems, []);
+});
+
+Deno.test("store does not call an index damaged whose emptying a crash has stopped", async () => {
+  await using fixture = await StoreFixture.make();
+  {
+    await using store = await fixture.open();
+    await fill(fixture, store, 300);
+  }
+  change(
+    fixture.path,
+    "INSERT INTO meta (name, value) VALUES ('index_clearing', 1)",
+    "DELETE FROM search_data WHERE id > 10",
+  );
+  const warnings: string[] = [];
+  const log = { ...silentLog, warn: (text: string) => void warnings.push(text) };
+  await using store = await fixture.open({ log });
+  assert.equal((await store.search(parseSearch("holiday"))).length, 20);
+  assert.deepEqual(warnings, []);
 });
