@@ -6,7 +6,7 @@ import type { KeySequence } from "./keys.ts";
 import { MESSAGE_COLUMNS, MESSAGE_TABLES, messageOf, type StoredMessage } from "./message.ts";
 import { MAX_PAGE_BYTES } from "./page.ts";
 import { searchExpression, type SearchQuery } from "./search_query.ts";
-import { isDamage } from "./store_error.ts";
+import { isDamage, storeError } from "./store_error.ts";
 
 /** A message that was looked for, with what was said right before and after it. */
 export interface SearchHit {
@@ -46,11 +46,12 @@ export const MAX_HITS = 200;
 const PAGE = 50;
 
 /**
- * Finds messages, the newest first; those that cannot be read are left out, and those that are being
- * deleted. Others have their turn after every {@linkcode PAGE} entries of the index.
+ * Finds messages, the newest first; those that are being deleted are left out, and those that cannot
+ * be read, unless nothing else is found. Others have their turn after every {@linkcode PAGE} entries of the index.
  *
  * @throws {InvalidInputError} Nobody has the name that it asks for.
  * @throws {DamagedIndexError} As its name says; messages are not affected.
+ * @throws {StoreError} `damaged`, whatever was found cannot be read.
  */
 export async function searchMessages(
   { database, contacts, keys, ready }: SearchParts,
@@ -63,6 +64,7 @@ export async function searchMessages(
   let end = before === undefined ? Number.MAX_SAFE_INTEGER : keys.boundBefore(before) + 1;
   const hits: SearchHit[] = [];
   let length = 0;
+  let damage: unknown;
   while (end > clearedTo(database) + 1) {
     await ready?.();
     options.signal?.throwIfAborted();
@@ -70,7 +72,7 @@ export async function searchMessages(
     const cleared = clearedTo(database);
     for (const key of found) {
       if (key <= cleared) break;
-      const hit = readHit(database, key, before);
+      const hit = readHit(database, key, before, (error) => damage = error);
       if (hit === undefined) continue;
       for (const message of Object.values(hit)) length += message.content.length;
       if (hits.length > 0 && length > MAX_PAGE_BYTES) return hits;
@@ -80,6 +82,10 @@ export async function searchMessages(
     // The index may have many entries of messages that are gone already.
     end = Math.min(found.at(-1)!, endBelow(database, found.at(-1)!));
     await new Promise((resolve) => setImmediate(resolve));
+  }
+  // Nobody is to believe that there is nothing.
+  if (hits.length === 0 && damage !== undefined) {
+    throw storeError("read what was found in the history", database.path, damage);
   }
   return hits;
 }
@@ -114,7 +120,12 @@ function findKeys(database: Database, expression: string, end: number): number[]
 }
 
 /** A message with its neighbours; nothing where it is not (any more) wanted, or damaged. */
-function readHit(database: Database, key: number, before?: number): SearchHit | undefined {
+function readHit(
+  database: Database,
+  key: number,
+  before: number | undefined,
+  onDamage: (error: unknown) => void,
+): SearchHit | undefined {
   return unlessDamaged(() => {
     const row = database.get(
       `SELECT ${MESSAGE_COLUMNS} FROM ${MESSAGE_TABLES}
@@ -125,14 +136,18 @@ function readHit(database: Database, key: number, before?: number): SearchHit | 
     if (row === undefined) return undefined;
     const message = messageOf(row);
     return { message, ...unlessDamaged(() => readNeighbours(database, message)) };
-  });
+  }, onDamage);
 }
 
-function unlessDamaged<T>(read: () => T): T | undefined {
+function unlessDamaged<T>(
+  read: () => T,
+  onDamage: (error: unknown) => void = () => {},
+): T | undefined {
   try {
     return read();
   } catch (error) {
     if (!isDamage(error)) throw error;
+    onDamage(error);
     return undefined;
   }
 }
