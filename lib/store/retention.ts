@@ -337,11 +337,15 @@ export class Retention {
       signal?.throwIfAborted();
       // Each page is a step of the statement, and the first one would be the only one with `run`.
       try {
-        await queue.add(() => {
+        const isSmaller = await queue.add(() => {
+          const free = pragma("freelist_count");
           database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
           // Pages are moved to where they may have been overwritten already.
           markRemnants(database);
+          return pragma("freelist_count") < free;
         }, ALONE);
+        // Nothing is given back by a file whose layout another program has changed.
+        if (!isSmaller) return;
       } catch (error) {
         // What was deleted is deleted, and its room will be used again.
         if (isDamage(error)) return;
