@@ -376,7 +376,7 @@ export class Messages implements Disposable {
       onProblem(`Cannot show all that came before the last end: ${messageOf(error)}`);
     }
     this.#inbox.open();
-    // Nothing is deleted that was not shown.
+    // Before, what was not shown would have to be spared, or to go.
     if (!this.#stop.signal.aborted) this.#limits = new HistoryLimits(this.#options);
   }
 }
