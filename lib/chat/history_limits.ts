@@ -21,6 +21,7 @@ export interface HistoryLimitsOptions {
   readonly keepDays: number;
   /** The history takes no more than about this much of the disk; Infinity keeps all. */
   readonly maxMegabytes: number;
+  readonly onProblem: (message: string) => void;
 }
 
 /**
@@ -31,6 +32,9 @@ export class HistoryLimits implements Disposable {
   readonly #stop = new AbortController();
   #cancelTimer: () => void = () => {};
   #cancelGrowth: () => void = () => {};
+  /** Messages that were deleted before they were seen, and not told of yet. */
+  #unseen = 0;
+  #toldAt = -Infinity;
 
   constructor(private readonly options: HistoryLimitsOptions) {
     if (options.keepDays !== Infinity || options.maxMegabytes !== Infinity) void this.#cut();
@@ -39,6 +43,7 @@ export class HistoryLimits implements Disposable {
   /** Deletes nothing any more. */
   [Symbol.dispose](): void {
     this.#stop.abort(new Error("the program ends"));
+    if (this.#unseen > 0) this.#tellUnseen(true);
     this.#cancelTimer();
     this.#cancelGrowth();
   }
@@ -52,13 +57,31 @@ export class HistoryLimits implements Disposable {
     this.#cancelTimer();
     this.#cancelGrowth();
     try {
-      await store.prune({ before, maxBytes, room, signal });
+      const onUnseen = (count: number) => void (this.#unseen += count);
+      await store.prune({ before, maxBytes, room, signal, onUnseen });
     } catch (error) {
       if (!signal.aborted) log.warn(`Cannot cut the history: ${messageOf(error)}`);
     }
+    if (this.#unseen > 0) this.#tellUnseen(signal.aborted);
     if (signal.aborted) return;
     this.#cancelTimer = clock.after(INTERVAL_MS, () => void this.#cut());
     if (maxBytes === undefined) return;
     this.#cancelGrowth = store.onGrowth(maxBytes * GROWTH, () => void this.#cut(ROOM));
+  }
+
+  /** At once the first time, then with every hour: who sends much must not fill the screen. */
+  #tellUnseen(isLast: boolean): void {
+    const { clock, log, maxMegabytes, onProblem } = this.options;
+    const now = clock.monotonic();
+    if (!isLast && now - this.#toldAt < INTERVAL_MS) return;
+    const what = this.#unseen === 1
+      ? "1 message that came was deleted before it was shown"
+      : `${this.#unseen} messages that came were deleted before they were shown`;
+    const message = `${what}, the oldest first: [history] max_mb allows ${maxMegabytes} MB, and ` +
+      "more was waiting to be shown; allow more, or block who sends so much";
+    this.#toldAt = now;
+    this.#unseen = 0;
+    if (isLast) log.warn(message);
+    else onProblem(message);
   }
 }

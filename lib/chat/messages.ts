@@ -376,7 +376,7 @@ export class Messages implements Disposable {
       onProblem(`Cannot show all that came before the last end: ${messageOf(error)}`);
     }
     this.#inbox.open();
-    // Nothing is deleted that was not shown.
+    // Only now, when what an earlier run has left may have been shown and need not be spared.
     if (!this.#stop.signal.aborted) this.#limits = new HistoryLimits(this.#options);
   }
 }

@@ -48,11 +48,12 @@ plaintext = "allow"
 # is, and the ids of what has come, so that nothing comes twice. What was kept before stays until
 # "/history clear".
 enabled = true
-# After how many days messages are deleted, 0 to 36500; with 0 they are kept.
+# After how many days messages are deleted that were shown, 0 to 36500; with 0 they are kept.
 keep_days = 0
-# How much of the disk they may take, in MB, 0 to 1000000, the oldest going first; with 0 any. Not
-# counted are the ids of messages that have come, 25 to 40 bytes each, and of their senders: those are
-# kept, so that nothing comes twice.
+# How much of the disk they may take, in MB, 0 to 1000000, the oldest going first; with 0 any. What
+# was not shown yet only goes where all else is not enough, and then you are told. Not counted are the
+# ids of messages that have come, 25 to 40 bytes each, and of their senders: those are kept, so that
+# nothing comes twice.
 max_mb = 0
 
 [outbox]

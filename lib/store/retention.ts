@@ -6,9 +6,10 @@ import { type Eraser, markRemnants } from "./eraser.ts";
 import { usedBytes } from "./growth.ts";
 import type { KeySequence } from "./keys.ts";
 import { fitting, type Sized } from "./page.ts";
+import { type Prunable, PrunableMessages } from "./prunable.ts";
 import { ALONE, type SearchIndex } from "./search_index.ts";
 import { isDamage, StoreError } from "./store_error.ts";
-import { drop, sweep } from "./sweep.ts";
+import { drop, sweep, type SweepRequest } from "./sweep.ts";
 import { dropUnusedContacts } from "./unused_contacts.ts";
 import type { WalCleaner } from "./wal.ts";
 import type { WriteQueue } from "./write_queue.ts";
@@ -24,6 +25,8 @@ export interface RetentionParts {
   readonly wal: WalCleaner;
   readonly eraser: Eraser;
   readonly clock: Clock;
+  /** The key up to which all that came has been shown. */
+  readonly shownTo: () => number;
 }
 
 /** What the user wants to keep. */
@@ -41,6 +44,11 @@ export interface RetentionLimits {
   readonly maxBytes?: number;
   /** The share of them to be left free, 0 to 1, where they are exceeded; 0.03 unless given. */
   readonly room?: number;
+  /**
+   * Told at the end how many messages had to go that the user has not seen, if any; only because of
+   * `maxBytes`.
+   */
+  readonly onUnseen?: (count: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -49,10 +57,6 @@ const BULK_ROWS = 1_000;
 const BULK_BYTES = 2 ** 20;
 /** Pages in one step. */
 const STEP_PAGES = 512;
-/** What a message takes in the file besides its text and that in the index, about, in bytes. */
-const ROW_BYTES = 150;
-/** Messages whose sizes are summed up in one turn: 5 ms. */
-const PART_ROWS = 5_000;
 /** So as not to have to come back for a few pages. */
 const LEAST_ROOM = 0.03;
 /** From this share of all on, making the index of the rest anew is sooner done than cutting it. */
@@ -63,6 +67,18 @@ const BULK_STEPS = 4;
 const LEAST_EFFECT = 1 / 4;
 /** In `clearing`, all contacts. */
 const EVERYBODY = 0;
+
+/** How much is to go because of the size, in bytes. */
+interface Cut {
+  /** What stays whatever is deleted, and is not counted. */
+  readonly lasting: number;
+  readonly maxBytes: number;
+  /** What is to be left where that is exceeded. */
+  readonly aim: number;
+  readonly signal?: AbortSignal;
+  /** Given where also what was not shown may go; told what has gone. */
+  readonly onDropped?: (taken: readonly Prunable[]) => void;
+}
 
 /**
  * Deletes messages for good, in steps between which others have their turn: SQLite overwrites what
@@ -76,7 +92,11 @@ export class Retention {
   /** One at a time deletes, for their marks' sake. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly parts: RetentionParts) {}
+  readonly #prunable: PrunableMessages;
+
+  constructor(private readonly parts: RetentionParts) {
+    this.#prunable = new PrunableMessages(parts);
+  }
 
   /**
    * Clears the history, of one contact or all of it. Messages that come meanwhile stay. Where the
@@ -125,22 +145,24 @@ export class Retention {
   }
 
   /**
-   * Deletes the oldest messages until the limits hold.
+   * Deletes the oldest messages until the limits hold. What came and was not shown yet is left alone,
+   * but where the size cannot be held without: whoever may send could fill the disk otherwise.
    *
    * @returns How many were deleted.
    */
-  prune({ before, maxBytes, room = LEAST_ROOM, signal }: RetentionLimits): Promise<number> {
+  prune(limits: RetentionLimits): Promise<number> {
+    const { before, maxBytes, room = LEAST_ROOM, signal, onUnseen } = limits;
     return this.#inTurn(async () => {
       let count = 0;
       if (before !== undefined) {
-        const bound = this.parts.ages.oldTo(before);
-        const next = (after: number, limit: number) => this.#oldest(after, limit, bound, before);
+        const range = { bound: this.parts.ages.oldTo(before), before, withUnseen: false };
+        const next = (after: number, limit: number) => this.#prunable.oldest(after, limit, range);
         count += await sweep(this.parts, { next, signal });
       }
       let most = Infinity;
       if (maxBytes !== undefined && usedBytes(this.parts.database) > maxBytes) {
         const lasting = this.#lastingBytes();
-        count += await this.#cutTo({ lasting, maxBytes, aim: maxBytes * (1 - room) }, signal);
+        count += await this.#cutTo({ lasting, maxBytes, room, signal, onUnseen });
         most = maxBytes + lasting;
       }
       if (count > 0 || most < Infinity) await this.#finish(most, signal);
@@ -148,33 +170,57 @@ export class Retention {
     });
   }
 
+  /** Cuts what was shown, and only where that is not enough, what was not. */
+  async #cutTo({ room, onUnseen, ...cut }: Omit<Cut, "aim"> & {
+    readonly room: number;
+    readonly onUnseen?: (count: number) => void;
+  }): Promise<number> {
+    const { database, index } = this.parts;
+    const { lasting, maxBytes, signal } = cut;
+    const isTooMuch = () => usedBytes(database) - lasting > maxBytes;
+    let count = await this.#cutSome({ ...cut, aim: maxBytes * (1 - room) });
+    if (!isTooMuch()) return count;
+    // Before that something goes which nobody has seen, all else does that takes room.
+    await index.compact(signal);
+    await dropUnusedContacts(this.parts, signal);
+    let unseen = 0;
+    const onDropped = (taken: readonly Prunable[]) => {
+      for (const message of taken) unseen += message.unseen;
+    };
+    try {
+      const aim = maxBytes * (1 - Math.min(room, LEAST_ROOM));
+      count += await this.#cutSome({ ...cut, aim, onDropped });
+    } finally {
+      if (unseen > 0) onUnseen?.(unseen);
+    }
+    return count;
+  }
+
   /**
    * Deletes the oldest messages, as large a share of all text as the limit is exceeded by; again
    * where that was not enough, and no more where it did not help.
-   *
-   * @param lasting Bytes that stay whatever is deleted.
    */
-  async #cutTo(
-    { lasting, maxBytes, aim }: { lasting: number; maxBytes: number; aim: number },
-    signal?: AbortSignal,
-  ): Promise<number> {
+  async #cutSome({ lasting, maxBytes, aim, onDropped, signal }: Cut): Promise<number> {
     const { database, index } = this.parts;
+    const withUnseen = onDropped !== undefined;
     const used = () => usedBytes(database) - lasting;
     const shareOf = (bytes: number) => bytes > maxBytes ? 1 - aim / bytes : 0;
     const first = shareOf(used());
     // What many small writes have left scattered says little about what messages take.
-    if (first > 0 && first < BULK_SHARE) await index.compact(signal);
+    if (!withUnseen && first > 0 && first < BULK_SHARE) await index.compact(signal);
     let count = 0;
     for (let before = used(); before > maxBytes;) {
       const share = shareOf(before);
-      const bound = await this.#boundOf(share, signal);
-      const next = (after: number, limit: number) => this.#oldest(after, limit, bound);
+      const bound = await this.#prunable.boundOf(share, withUnseen, signal);
+      if (bound === 0 && !withUnseen) break;
+      const next = (after: number, limit: number) =>
+        this.#prunable.oldest(after, limit, { bound, withUnseen });
       if (share >= BULK_SHARE) {
         await index.without(async () => {
-          count += await this.#dropAll(next, signal);
+          count += await this.#dropAll(next, { signal, onDropped });
         }, { signal });
       } else {
-        count += await sweep(this.parts, { next, signal });
+        count += await sweep(this.parts, { next, signal, onDropped });
         await index.compact(signal);
       }
       await dropUnusedContacts(this.parts, signal);
@@ -186,9 +232,9 @@ export class Retention {
   }
 
   /** Deletes messages and nothing of the index, in steps between which others have their turn. */
-  async #dropAll(
-    next: (after: number, limit: number) => Sized[],
-    signal?: AbortSignal,
+  async #dropAll<T extends Sized>(
+    next: (after: number, limit: number) => T[],
+    { signal, onDropped }: Pick<SweepRequest<T>, "signal" | "onDropped">,
   ): Promise<number> {
     const { database, queue } = this.parts;
     let count = 0;
@@ -204,41 +250,10 @@ export class Retention {
       for (const taken of await Promise.all(steps)) {
         if (taken.length === 0) return count;
         count += taken.length;
+        onDropped?.(taken);
         after = taken.at(-1)!.key;
       }
     }
-  }
-
-  /** The key up to which the oldest messages have a share of all text. */
-  async #boundOf(share: number, signal?: AbortSignal): Promise<number> {
-    const parts: { readonly after: number; readonly bytes: number }[] = [];
-    let bytes = 0;
-    for (let after = 0;;) {
-      signal?.throwIfAborted();
-      const part = this.#sizeBehind(after);
-      parts.push({ after, bytes });
-      bytes += part.bytes;
-      if (part.count < PART_ROWS) break;
-      after = part.last;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    const wanted = bytes * share;
-    const part = parts.findLast(({ bytes }) => bytes < wanted);
-    if (part === undefined) return 0;
-    let { bytes: found } = part;
-    const messages = this.#oldest(part.after, PART_ROWS);
-    return (messages.find(({ size }) => (found += size + ROW_BYTES) >= wanted) ?? messages.at(-1))
-      ?.key ?? 0;
-  }
-
-  /** What the next messages take that may be deleted. */
-  #sizeBehind(after: number): { last: number; bytes: number; count: number } {
-    return this.parts.database.get<{ last: number; bytes: number; count: number }>(
-      `SELECT max(key) AS last, total(size) AS bytes, count(*) AS count FROM
-         (SELECT key, octet_length(content) + ${ROW_BYTES} AS size FROM message
-          WHERE key > ? AND state <> 1 ORDER BY key LIMIT ${PART_ROWS})`,
-      after,
-    )!;
   }
 
   async #inTurn<T>(body: () => Promise<T>): Promise<T> {
@@ -262,7 +277,7 @@ export class Retention {
 
   async #clearAll(last: number, signal?: AbortSignal): Promise<number> {
     const next = (after: number, limit: number) => this.#kept(after, last, limit);
-    const drop = () => this.#dropAll(next, signal);
+    const drop = () => this.#dropAll(next, { signal });
     return await this.parts.index.without(drop, { to: last, signal });
   }
 
@@ -283,22 +298,6 @@ export class Retention {
       contact,
       after,
       last,
-      limit,
-    );
-  }
-
-  #oldest(
-    after: number,
-    limit: number,
-    bound = Number.MAX_SAFE_INTEGER,
-    before = Number.MAX_SAFE_INTEGER,
-  ): Sized[] {
-    return this.parts.database.all<Sized & Record<string, unknown>>(
-      `SELECT key, octet_length(content) AS size FROM message
-       WHERE key > ? AND key <= ? AND state <> 1 AND stored_at < ? ORDER BY key LIMIT ?`,
-      after,
-      bound,
-      before,
       limit,
     );
   }
@@ -337,11 +336,15 @@ export class Retention {
       signal?.throwIfAborted();
       // Each page is a step of the statement, and the first one would be the only one with `run`.
       try {
-        await queue.add(() => {
+        const isSmaller = await queue.add(() => {
+          const free = pragma("freelist_count");
           database.all(`PRAGMA incremental_vacuum(${STEP_PAGES})`);
           // Pages are moved to where they may have been overwritten already.
           markRemnants(database);
+          return pragma("freelist_count") < free;
         }, ALONE);
+        // Nothing is given back by a file whose layout another program has changed.
+        if (!isSmaller) return;
       } catch (error) {
         // What was deleted is deleted, and its room will be used again.
         if (isDamage(error)) return;

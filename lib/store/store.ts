@@ -96,7 +96,11 @@ export class Store implements AsyncDisposable {
       ages: new Ages({ keys: this.#keys, clock }),
     };
     this.#index = new SearchIndex(parts);
-    this.#retention = new Retention({ ...parts, index: this.#index });
+    this.#retention = new Retention({
+      ...parts,
+      index: this.#index,
+      shownTo: () => this.inbox.lastShown,
+    });
     this.outbox = new Outbox(parts);
     this.inbox = new Inbox(parts);
   }

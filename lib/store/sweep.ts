@@ -12,10 +12,12 @@ export interface SweepParts {
 }
 
 /** What is to be deleted. */
-export interface SweepRequest {
+export interface SweepRequest<T extends Sized = Sized> {
   /** Messages above a key in the order of their keys, at most `limit`. */
-  readonly next: (after: number, limit: number) => Sized[];
+  readonly next: (after: number, limit: number) => T[];
   readonly signal?: AbortSignal;
+  /** Told after each step what it has deleted. */
+  readonly onDropped?: (taken: readonly T[]) => void;
 }
 
 /**
@@ -45,9 +47,12 @@ const MIN_MERGE = 1_000;
  *
  * @returns How many were deleted.
  */
-export async function sweep(parts: SweepParts, request: SweepRequest): Promise<number> {
+export async function sweep<T extends Sized>(
+  parts: SweepParts,
+  request: SweepRequest<T>,
+): Promise<number> {
   const { database, queue, index } = parts;
-  const { next, signal } = request;
+  const { next, signal, onDropped } = request;
   const most = affordable(database);
   let isFinal = costOf(next(0, most)) < most;
   let count = 0;
@@ -65,6 +70,7 @@ export async function sweep(parts: SweepParts, request: SweepRequest): Promise<n
     }, ALONE);
     if (step.length === 0) break;
     count += step.length;
+    onDropped?.(step);
     after = step.at(-1)!.key;
     if (isFinal) continue;
     for (const { size } of step) unmerged += size;

@@ -15,7 +15,7 @@ Deno.test("history stays about as small as it shall be while messages pour in, a
   await using store = await fixture.open();
   const { clock } = fixture;
   const options = { clock, log: silentLog, store, keepDays: Infinity };
-  using _limits = new HistoryLimits({ ...options, maxMegabytes: 1 });
+  using _limits = new HistoryLimits({ ...options, maxMegabytes: 1, onProblem: assert.fail });
   // What is remembered of every message for ever is not counted: some 13 bytes.
   const size = async () => (await Deno.stat(fixture.path)).size - COUNT * 13;
   let most = 0;
@@ -25,6 +25,7 @@ Deno.test("history stays about as small as it shall be while messages pour in, a
       return store.inbox.receive(fixture.incoming(text.slice(0, 1024)));
     });
     await Promise.all(batch);
+    fixture.showAll(store);
     most = Math.max(most, await size());
   }
   // No time has passed by this clock, so that it cannot have been the hour that did it.
@@ -51,8 +52,10 @@ Deno.test("history is cut to its age every hour", async () => {
     store,
     keepDays: 1,
     maxMegabytes: Infinity,
+    onProblem: assert.fail,
   });
   await store.inbox.receive(fixture.incoming("old"));
+  fixture.showAll(store);
   for (let hour = 0; hour < 26; hour++) {
     await clock.advance(3600_000);
     await fixture.turn(store);
@@ -62,4 +65,36 @@ Deno.test("history is cut to its age every hour", async () => {
     await fixture.turn(store);
   }
   assert.deepEqual(contents(store.history({ count: 9 })), ["new"]);
+});
+
+Deno.test("user is told once an hour how many messages went because of their size before they were shown", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const { clock } = fixture;
+  const problems: string[] = [];
+  const onProblem = (message: string) => void problems.push(message);
+  const options = { clock, log: silentLog, store, keepDays: 1, maxMegabytes: 1, onProblem };
+  const flood = async () => {
+    for (let sent = 0; sent < 3_000; sent += BATCH) {
+      const batch = Array.from({ length: BATCH }, () => fixture.incoming("x ".repeat(500)));
+      await Promise.all(batch.map((message) => store.inbox.receive(message)));
+    }
+    for (let tries = 0; tries < 200; tries++) await fixture.turn(store);
+  };
+  using _limits = new HistoryLimits(options);
+  await flood();
+  const left = store.inbox.unshown().length;
+  assert.ok(left > 300 && left < 1_000, `${left} are left`);
+  assert.equal(problems.length, 1);
+  await flood();
+  assert.equal(problems.length, 1);
+  await clock.advance(3600_000);
+  for (let tries = 0; tries < 200 && problems.length < 2; tries++) await fixture.turn(store);
+  assert.equal(problems.length, 2);
+  let told = 0;
+  for (const problem of problems) {
+    const why = /^(\d+) messages that came were deleted before .* max_mb allows 1 MB/.exec(problem);
+    told += Number(why?.[1]);
+  }
+  assert.equal(told, 6_000 - store.inbox.unshown().length);
 });

@@ -54,6 +54,18 @@ export class StoreFixture implements AsyncDisposable {
     await store.outbox.sent(this.ids.next());
   }
 
+  /** The user has seen all that came. */
+  showAll(store: Store): void {
+    const last = store.history({ count: 1 }).at(-1);
+    if (last !== undefined) store.inbox.shownTo(last.key);
+  }
+
+  /** Deletes by the limits, when the user has seen all that came. */
+  prune(store: Store, ...limits: Parameters<Store["prune"]>): Promise<number> {
+    this.showAll(store);
+    return store.prune(...limits);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.directory, { recursive: true });
   }

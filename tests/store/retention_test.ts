@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { parseSearch } from "../../lib/store/search_query.ts";
+import type { Store } from "../../lib/store/store.ts";
 import { bob, carol, contents, StoreFixture } from "./fixtures.ts";
 
 const DAY = 86_400_000;
@@ -151,11 +152,11 @@ Deno.test("pruning takes the oldest first, and nothing that is pending", async (
     await fixture.clock.advance(DAY);
   }
   await store.search(parseSearch("day"));
-  assert.equal(await store.prune({ before: fixture.clock.now() - 3 * DAY }), 21);
+  assert.equal(await fixture.prune(store, { before: fixture.clock.now() - 3 * DAY }), 21);
   const left = contents(store.history({ count: 100 }));
   assert.deepEqual([...new Set(left)], ["old, but pending", "day 7", "day 8", "day 9"]);
   assert.equal((await store.search(parseSearch("day"))).length, 9);
-  assert.equal(await store.prune({}), 0);
+  assert.equal(await fixture.prune(store, {}), 0);
 });
 
 Deno.test("pruning makes the file as small as it shall be", async () => {
@@ -168,7 +169,7 @@ Deno.test("pruning makes the file as small as it shall be", async () => {
   }
   await store.search(parseSearch("word1"));
   assert.ok((await Deno.stat(fixture.path)).size > 2_000_000);
-  const count = await store.prune({ maxBytes: 1_500_000 });
+  const count = await fixture.prune(store, { maxBytes: 1_500_000 });
   assert.ok(count > 1_000 && count < 4_000, `${count} are gone`);
   const { size } = await Deno.stat(fixture.path);
   // The ids that were received are not counted, nor are ten tables with a page each.
@@ -209,7 +210,7 @@ Deno.test("pruning by age leaves no byte of what was deleted", async () => {
   await using store = await fixture.open();
   await store.inbox.receive(fixture.incoming("Xylophone"));
   await store.search(parseSearch("xylophone"));
-  assert.equal(await store.prune({ before: fixture.clock.now() + 1 }), 1);
+  assert.equal(await fixture.prune(store, { before: fixture.clock.now() + 1 }), 1);
   assert.equal(await traces(fixture, "xylophone"), 0);
 });
 
@@ -227,7 +228,7 @@ for (const [share, maxBytes] of [["little", 750_000], ["most", 500_000]] as cons
     }
     await store.search(parseSearch("pending"));
     assert.ok(await traces(fixture, "xylophone") > 0);
-    const count = await store.prune({ maxBytes });
+    const count = await fixture.prune(store, { maxBytes });
     assert.equal(await traces(fixture, "xylophone"), 0);
     const hits = await store.search(parseSearch('"and some words"'), { limit: 200 });
     assert.equal(hits.length, 200);
@@ -270,7 +271,7 @@ Deno.test("pruning to a size counts nothing that cannot be deleted", async () =>
   await store.clear(carol);
   await store.inbox.receive(fixture.incoming("dear memory"));
   assert.ok((await Deno.stat(fixture.path)).size > 500_000);
-  assert.equal(await store.prune({ maxBytes: 200_000 }), 0);
+  assert.equal(await fixture.prune(store, { maxBytes: 200_000 }), 0);
   assert.deepEqual(contents(store.history({ count: 5 })), ["dear memory"]);
 });
 
@@ -287,7 +288,7 @@ Deno.test("pruning to a size keeps as much as fits where the index takes more th
     await store.search(parseSearch("x"));
   }
   const used = (await Deno.stat(fixture.path)).size;
-  await store.prune({ maxBytes: used / 8 });
+  await fixture.prune(store, { maxBytes: used / 8 });
   const left = store.history({ count: 1000 }).length;
   assert.ok(left >= 60, `${left} messages are left`);
   const { size } = await Deno.stat(fixture.path);
@@ -308,7 +309,7 @@ Deno.test("pruning to a size lets go of plain names of whom nothing is left", as
   for (let at = 0; at < 20_000; at += 2_000) {
     await Promise.all(Array.from({ length: 2_000 }, (_, add) => receive(name(at + add))));
   }
-  await store.prune({ maxBytes: 200_000 });
+  await fixture.prune(store, { maxBytes: 200_000 });
   const left = [...Array(20_000).keys()].filter((at) => store.contactsNamed(name(at)).length > 0);
   assert.equal(left[0], 7);
   assert.ok(left.length < 1_500, `${left.length} names are left`);
@@ -326,3 +327,34 @@ Deno.test("pruning to a size lets go of plain names of whom nothing is left", as
   assert.deepEqual(store.contactsNamed(name(19_999)), []);
   assert.equal(store.contactsNamed(name(7)).length, 1);
 });
+
+for (const keepHistory of [true, false]) {
+  const how = keepHistory ? "with" : "without";
+  Deno.test(`pruning leaves alone what was not shown as long as the rest is enough, ${how} a history`, async () => {
+    await using fixture = await StoreFixture.make();
+    const fill = async (store: Store, count: number) => {
+      const texts = Array.from({ length: count }, () => fixture.incoming("x ".repeat(500)));
+      await store.inbox.receiveAll(texts);
+    };
+    {
+      await using store = await fixture.open();
+      await fill(store, 900);
+      fixture.showAll(store);
+    }
+    await using store = await fixture.open({ keepHistory });
+    await fill(store, 900);
+    let unseen = 0;
+    const onUnseen = (count: number) => void (unseen += count);
+    const before = fixture.clock.now() + 1;
+    const maxBytes = 1_300_000;
+    const count = await store.prune({ maxBytes, onUnseen });
+    assert.ok(count > 400 && count <= 900, `${count} are gone`);
+    assert.equal(await store.prune({ before, onUnseen }), 900 - count);
+    assert.equal(store.inbox.unshown().length, 900);
+    assert.equal(unseen, 0);
+    const gone = await store.prune({ maxBytes: 700_000, onUnseen });
+    assert.ok(gone > 200 && gone < 600, `${gone} are gone`);
+    assert.equal(unseen, gone);
+    assert.equal(store.inbox.unshown().length, 900 - gone);
+  });
+}

@@ -67,7 +67,7 @@ for (const how of ["prune", "clear"] as const) {
     const deleting = await workOf(async () => {
       const before = fixture.clock.now() + 1;
       assert.equal(
-        how === "prune" ? await store.prune({ before }) : await store.clear(carol),
+        how === "prune" ? await fixture.prune(store, { before }) : await store.clear(carol),
         COUNT,
       );
     });
@@ -108,7 +108,7 @@ Deno.test("store ends at the next start what it began to take out of the index",
     await store.search(parseSearch("hello"));
     const controller = new AbortController();
     const [deleting] = [
-      store.prune({ before: fixture.clock.now() + 1, signal: controller.signal }),
+      fixture.prune(store, { before: fixture.clock.now() + 1, signal: controller.signal }),
     ];
     while (store.history({ count: COUNT, contacts: [1] }).length > 0) await fixture.turn(store);
     controller.abort(new Error("stop"));
