@@ -149,16 +149,17 @@ async function oneShot({ command, options }: OneShotOptions, version: string): P
     random: systemRandom,
   });
   const common = { clock: systemClock, log, version, endpoint };
+  const output = new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>));
   return await runOneShot(command, {
     ...settings,
     ...common,
     directory: profileDirectory({ ...settings, env, os: Deno.build.os }),
     host: () => {
-      const showsMessages = command.name === "listen";
-      return becomeClient({ ...common, showsMessages, open: () => openClient(settings, log) });
+      const shown = command.name === "listen" ? () => output.written() : undefined;
+      return becomeClient({ ...common, shown, open: () => openClient(settings, log) });
     },
     read: (buffer) => Deno.stdin.read(buffer as Uint8Array<ArrayBuffer>),
-    output: new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>)),
+    output,
     warn: (text) => writeToStderr(`${text}\n`),
     signal: stop.signal,
   });
