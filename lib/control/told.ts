@@ -1,6 +1,5 @@
 import type { Node, NodeEvent } from "../node.ts";
 import type { Output } from "../ui/output.ts";
-import type { Line } from "./link.ts";
 
 /** Resolves when what a command was told until now has been shown: to whether it was. */
 export type Shown = () => Promise<boolean>;
@@ -58,7 +57,9 @@ export class Told {
   }
 
   /** Hands what was told over to the command, but for the marks. */
-  async *take(objects: AsyncIterable<Line>): AsyncGenerator<Line, void, void> {
+  async *take<T extends { readonly mark?: unknown }>(
+    objects: AsyncIterable<T>,
+  ): AsyncGenerator<T, void, void> {
     try {
       for await (const object of objects) {
         if (object.mark === "end") {
