@@ -83,3 +83,26 @@ Deno.test("what listen still writes at its end is not told again", async () => {
   assert.deepEqual(next.heard, []);
   await secure.end(next.node);
 });
+
+Deno.test("a client that shows nothing is not told what is left, and leaves it", async () => {
+  await using secure = new SecureWorld();
+  const { clock } = secure.world;
+  const [ofAlice, ofBob] = [await secure.profile(), await secure.profile()];
+  const { inbox } = ofBob.history.store;
+  const left = { contact: { nickname: "carol" }, content: "left", timestamp: 1 };
+  await inbox.receive({ ...left, encrypted: false, trust: "plain" });
+  const alice = await secure.startWith("alice", ofAlice);
+  const history = { ...ofBob.history, showsLeft: false };
+  const bob = await secure.startWith("bob", { ...ofBob, history });
+  await clock.advance(250);
+  // What is taken counts as shown here; not so what was not told.
+  await alice.node.post("bob", "new");
+  await until(() => fates(alice).includes("new: delivered"), "the delivery");
+  await settle();
+  assert.deepEqual(bob.heard, ["alice: new"]);
+  await secure.end(bob.node);
+  const next = new Listening(await secure.world.start("bob", ofBob));
+  await settle();
+  assert.deepEqual(next.heard, ["carol: left", "alice: new"]);
+  await secure.end(next.node);
+});
