@@ -149,16 +149,19 @@ async function oneShot({ command, options }: OneShotOptions, version: string): P
     random: systemRandom,
   });
   const common = { clock: systemClock, log, version, endpoint };
+  const output = new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>));
   return await runOneShot(command, {
     ...settings,
     ...common,
     directory: profileDirectory({ ...settings, env, os: Deno.build.os }),
     host: () => {
-      const showsMessages = command.name === "listen";
-      return becomeClient({ ...common, showsMessages, open: () => openClient(settings, log) });
+      const isShowing = command.name === "listen" || !settings.keepHistory;
+      const open = () => openClient(settings, log, isShowing);
+      const shown = command.name === "listen" ? () => output.written() : undefined;
+      return becomeClient({ ...common, shown, open });
     },
     read: (buffer) => Deno.stdin.read(buffer as Uint8Array<ArrayBuffer>),
-    output: new Output((bytes) => Deno.stdout.write(bytes as Uint8Array<ArrayBuffer>)),
+    output,
     warn: (text) => writeToStderr(`${text}\n`),
     signal: stop.signal,
   });
@@ -175,11 +178,15 @@ interface Client extends AsyncDisposable {
   readonly nicknames: () => string[];
 }
 
-/** Opens the profile, and starts a node on it. */
-async function openClient(settings: Settings, log: Log): Promise<Client> {
+/**
+ * Opens the profile, and starts a node on it.
+ *
+ * @param showsLeft Whether somebody sees what an earlier run has received and not shown.
+ */
+async function openClient(settings: Settings, log: Log, showsLeft = true): Promise<Client> {
   await using parts = new AsyncDisposableStack();
   const opened = parts.use(await openProfile(settings, log));
-  const { history } = opened;
+  const history = { ...opened.history, showsLeft };
   // Only a compiled program gets here with an older runtime: the one that it was compiled with.
   const security = canSecureStreams(Deno.version.deno) ? opened.security : undefined;
   if (security === undefined) {

@@ -65,6 +65,8 @@ export interface NodeHistory extends MessageSettings {
    * what comes in is shown, and not acknowledged: its senders keep it.
    */
   readonly isDurable?: boolean;
+  /** Whether what an earlier run has received and not shown is told, as it is unless `false`. */
+  readonly showsLeft?: boolean;
   /** Why what earlier runs have kept is not available, where it is not; the user is told. */
   readonly problem?: string;
 }

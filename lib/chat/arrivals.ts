@@ -52,6 +52,18 @@ export class Arrivals {
 }
 
 /**
+ * Leaves what {@linkcode showLeft} would show to a later run; whatever this one stores behind it
+ * does not count as shown then.
+ */
+export function leaveLeft(
+  arrivals: Arrivals,
+  unshown: (after: number) => readonly StoredMessage[],
+): void {
+  const [first] = unshown(0);
+  if (first !== undefined) arrivals.stored(new Arrival(), first.key);
+}
+
+/**
  * Shows what an earlier run has received and perhaps not shown, as fast as that is welcome.
  *
  * @param unshown Reads a page of messages behind a key; none behind the last.

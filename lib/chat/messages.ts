@@ -9,7 +9,7 @@ import { parseSearch } from "../store/search_query.ts";
 import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
-import { type Arrival, Arrivals, showLeft } from "./arrivals.ts";
+import { type Arrival, Arrivals, leaveLeft, showLeft } from "./arrivals.ts";
 import type { Carrier } from "./carrier.ts";
 import { contactsMeant, conversationsWith } from "./conversations.ts";
 import { contactKey, type DeliveryState, type Outgoing } from "./delivery.ts";
@@ -62,6 +62,8 @@ export interface MessagesOptions extends MessageSettings {
   readonly store: Store;
   /** `false` where the store ends with the program: then nothing that comes is acknowledged. */
   readonly isDurable?: boolean;
+  /** `false` where nobody sees what an earlier run has left: then a later run shows it. */
+  readonly showsLeft?: boolean;
   /** Whom a target stands for; throws where it may not be sent to. */
   readonly resolve: (target: string, messageId: MessageId) => Destination;
   readonly carrier: (contact: ContactName) => Carrier;
@@ -369,9 +371,11 @@ export class Messages implements Disposable {
 
   /** Shows what an earlier run has left, before anything new. */
   async #showLeft(): Promise<void> {
-    const { store, ready, onLeft, onProblem } = this.#options;
+    const { store, ready, showsLeft = true, onLeft, onProblem } = this.#options;
+    const unshown = (after: number) => store.inbox.unshown(after);
     try {
-      await showLeft(this.#arrivals, (after) => store.inbox.unshown(after), onLeft, ready);
+      if (showsLeft) await showLeft(this.#arrivals, unshown, onLeft, ready);
+      else leaveLeft(this.#arrivals, unshown);
     } catch (error) {
       onProblem(`Cannot show all that came before the last end: ${messageOf(error)}`);
     }

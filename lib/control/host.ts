@@ -7,6 +7,7 @@ import type { ControlEndpoint } from "./endpoint.ts";
 import { type Kept, type Link, linkTo } from "./link.ts";
 import { loopback } from "./loopback.ts";
 import { ControlServer, type ControlServerOptions } from "./server.ts";
+import type { Shown } from "./told.ts";
 import { unixSocket } from "./unix_socket.ts";
 
 /** What decides how programs of one user reach each other on this machine. */
@@ -38,8 +39,8 @@ export interface HostParts {
   readonly log: Log;
   readonly version: string;
   readonly endpoint: ControlEndpoint;
-  /** Whether the command shows what comes, also where it is kept. */
-  readonly showsMessages: boolean;
+  /** See {@linkcode Shown}; what is kept all the same is not shown unless given. */
+  readonly shown?: Shown;
   /**
    * Opens the profile and starts a node on it.
    *
@@ -54,7 +55,7 @@ export interface HostParts {
  * Makes a command the client on its profile: it has a node, and other commands work through it
  * meanwhile.
  */
-export async function becomeClient({ open, showsMessages, ...common }: HostParts): Promise<Link> {
+export async function becomeClient({ open, shown, ...common }: HostParts): Promise<Link> {
   const { clock, log, version } = common;
   const startedAt = clock.monotonic();
   await using parts = new AsyncDisposableStack();
@@ -71,5 +72,5 @@ export async function becomeClient({ open, showsMessages, ...common }: HostParts
   }
   const opened = parts.move();
   const release = () => opened.disposeAsync();
-  return linkTo({ clock, node, version, startedAt, kept, showsMessages, release });
+  return linkTo({ clock, node, version, startedAt, kept, shown, release });
 }

@@ -5,6 +5,7 @@ import { inputLines, type Read } from "../ui/input.ts";
 import { runJsonInterface } from "../ui/json.ts";
 import { Output } from "../ui/output.ts";
 import { decodeObject } from "../wire/decoded.ts";
+import { type Shown, Told } from "./told.ts";
 
 /**
  * The longest line of a client, in bytes: a list of 10,000 peers has some megabytes. It runs for
@@ -39,6 +40,8 @@ export interface LinkParts {
   readonly write: (bytes: Uint8Array) => Promise<number>;
   /** Ends reads and writes at once. */
   readonly cut: () => void;
+  /** Ends {@linkcode Link.events} behind what was told until now; the same as `cut` unless given. */
+  readonly end?: () => void;
   /** Gives everything back; the link is cut then. */
   readonly release?: () => Promise<void>;
   /** For how long the client has looked for peers, in milliseconds. */
@@ -91,6 +94,11 @@ export class Link implements AsyncDisposable {
     this.#parts.cut();
   }
 
+  /** Ends {@linkcode events}, behind what a client of this process has told until now. */
+  end(): void {
+    (this.#parts.end ?? this.#parts.cut)();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#parts.cut();
     await this.#parts.release?.();
@@ -99,36 +107,39 @@ export class Link implements AsyncDisposable {
 
 /** Talks to a node of this process, as its only interface, which it makes wait when it is slow. */
 export function linkTo(
-  { clock, node, version, startedAt, kept, showsMessages, release }: {
+  { clock, node, version, startedAt, kept, shown, release }: {
     readonly clock: Clock;
     readonly node: Node;
     readonly version: string;
     /** By the clock's monotonic time. */
     readonly startedAt: number;
     readonly kept: () => Kept;
-    /** Whether the command shows what comes, also where it is kept. */
-    readonly showsMessages: boolean;
+    /** See {@linkcode Shown}; what is kept all the same is not shown unless given. */
+    readonly shown?: Shown;
     readonly release: () => Promise<void>;
   },
 ): Link {
   const [commands, events] = [0, 1].map(() => new MemoryPipe(clock, () => 0, () => true));
   const stop = new AbortController();
   const output = new Output((bytes) => events.write(bytes));
+  const told = new Told(output, shown ?? (() => Promise.resolve(true)));
   // What is only kept has been seen by nobody: the next client shows it.
-  const isSeen = () => showsMessages || kept() !== "everything";
+  const isSeen = () => shown !== undefined || kept() !== "everything";
   const running = runJsonInterface({
     clock,
     node,
+    events: told.eventsOf(node),
     version,
     read: (buffer) => commands.read(buffer),
     output,
-    seen: async () => isSeen() && await output.written(),
+    seen: async () => isSeen() && await told.seen(),
     signal: stop.signal,
   });
   return new Link({
     clock,
-    objects: readObjects((buffer) => events.read(buffer)),
+    objects: told.take(readObjects((buffer) => events.read(buffer))),
     write: (bytes) => commands.write(bytes),
+    end: () => told.end(),
     cut() {
       const gone = new Error("The command has ended");
       stop.abort();

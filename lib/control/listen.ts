@@ -1,4 +1,5 @@
 import { ParlanceError } from "../errors.ts";
+import { aborted } from "../ui/ending.ts";
 import {
   attachOrLeave,
   type CommandEnvironment,
@@ -25,16 +26,17 @@ export async function runListen(
   environment: CommandEnvironment,
 ): Promise<number> {
   const { clock, signal, output } = environment;
+  const left = aborted(signal);
   let isUnread = false;
   while (true) {
     await using link = await attachOrLeave(environment);
     if (link === undefined) return OK;
-    const cut = () => link.cut();
-    signal.addEventListener("abort", cut);
-    if (signal.aborted) cut();
+    const end = () => link.end();
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
     void output.closed.then(() => {
       isUnread = true;
-      cut();
+      link.cut();
     });
     try {
       for await (const event of link.events) {
@@ -44,11 +46,14 @@ export async function runListen(
         }
         output.push(json ? `${JSON.stringify(event)}\n` : `${messageText(event, clock.now())}\n`);
         const room = output.ready();
-        if (room !== undefined) await room;
+        // Behind the signal only what was told already is left, which is not much.
+        if (room !== undefined) await Promise.race([room, left]);
       }
     } finally {
-      signal.removeEventListener("abort", cut);
+      signal.removeEventListener("abort", end);
     }
+    // The client is to know what was written before it ends.
+    if (signal.aborted) await output.finish(clock, signal);
     if (signal.aborted || isUnread) return OK;
     // A command was the client, and has ended: the next attempt finds another, or is it.
     if (link.isOneShot) continue;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { silentLog } from "../../lib/base/log.ts";
 import { type Kept, type Link, linkTo } from "../../lib/control/link.ts";
 import { type OneShotCommand, runOneShot } from "../../lib/control/run.ts";
+import type { Shown } from "../../lib/control/told.ts";
 import { ProfileInUseError } from "../../lib/identity/profile.ts";
 import type { Node } from "../../lib/node.ts";
 import { watched } from "../peer/fixtures.ts";
@@ -66,9 +67,9 @@ export function own(
   release: () => Promise<void>,
   startedAt = clock.monotonic(),
   kept: Kept = "everything",
-  showsMessages = false,
+  shown?: Shown,
 ): Link {
-  return linkTo({ clock, node, version: "1", startedAt, kept: () => kept, showsMessages, release });
+  return linkTo({ clock, node, version: "1", startedAt, kept: () => kept, shown, release });
 }
 
 /** A line that answers it. */
