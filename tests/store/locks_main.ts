@@ -1,10 +1,20 @@
-/** Another program: opens a history and closes it, and prints what is said in it then. */
+/**
+ * Another program: wants a history for itself, as SQLite does when the last one who uses a file
+ * closes it, and says what came of that and what it reads then.
+ */
 import { DatabaseSync } from "node:sqlite";
 
 const [path] = Deno.args;
 const first = new DatabaseSync(path);
-first.exec("SELECT count(*) FROM message"); // a statement that is left over would keep it open
+first.exec("PRAGMA locking_mode = EXCLUSIVE");
+let error: string | undefined;
+try {
+  first.prepare("SELECT count(*) FROM message").get();
+} catch (cause) {
+  error = (cause as Error).message;
+}
 first.close();
-const database = new DatabaseSync(path);
-const rows = database.prepare("SELECT content FROM message ORDER BY key").all();
-console.log(JSON.stringify(rows.map(({ content }) => content)));
+const second = new DatabaseSync(path);
+const rows = second.prepare("SELECT content FROM message ORDER BY key").all();
+second.close();
+console.log(JSON.stringify({ error, contents: rows.map(({ content }) => content) }));

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { MIGRATIONS } from "../../lib/store/schema.ts";
+import { Database } from "../../lib/store/database.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { bob, StoreFixture } from "./fixtures.ts";
 
-/** What another program finds that opens the file and closes it again. */
-async function seenByOther(path: string): Promise<string[]> {
-  const main = new URL("locks_main.ts", import.meta.url).pathname;
+/** What another program finds that wants the file for itself, and closes it again. */
+async function seenByOther(path: string): Promise<{ error?: string; contents: string[] }> {
+  const main = new URL("locks_main.ts", import.meta.url).href;
   const args = ["run", "-A", "--no-check", "--quiet", main, path];
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
   assert.equal(new TextDecoder().decode(stderr), "");
@@ -32,11 +32,12 @@ function isMarked(path: string): boolean {
 /** Requires that another program, which comes and goes, changes nothing for the one at work. */
 async function requireUndisturbed(fixture: StoreFixture, store: Store, locks: string[]) {
   assert.deepEqual(locksOn(fixture.path), locks);
+  const error = "database is locked";
   await store.outbox.enqueue(fixture.outgoing("before"));
-  assert.deepEqual(await seenByOther(fixture.path), ["before"]);
+  assert.deepEqual(await seenByOther(fixture.path), { error, contents: ["before"] });
   assert.ok(Deno.statSync(`${fixture.path}-wal`).isFile);
   await store.outbox.enqueue(fixture.outgoing("after"));
-  assert.deepEqual(await seenByOther(fixture.path), ["before", "after"]);
+  assert.deepEqual(await seenByOther(fixture.path), { error, contents: ["before", "after"] });
 }
 
 Deno.test("after a clear other programs still see that somebody uses the history", async () => {
@@ -68,8 +69,16 @@ Deno.test("what is overwritten in the background leaves the locks on the history
 
 Deno.test("a history that could not be opened is let go of", async () => {
   await using fixture = await StoreFixture.make();
-  const last = { title: "lose a table", sql: "DROP TABLE meta" };
-  await assert.rejects(fixture.open({ migrations: [...MIGRATIONS, last] }), /no such table: meta/);
+  await (await fixture.open())[Symbol.asyncDispose]();
+  const define = Database.prototype.define;
+  Database.prototype.define = () => {
+    throw new Error("no memory for a function");
+  };
+  try {
+    await assert.rejects(fixture.open(), /no memory for a function/);
+  } finally {
+    Database.prototype.define = define;
+  }
   if (Deno.build.os !== "linux") return;
   const open = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => {
     try {
