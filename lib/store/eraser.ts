@@ -119,7 +119,10 @@ export class Eraser {
       const ended = clock.monotonic();
       this.#restUntil = ended + Math.min(LATER_MS, (ended - begun) / SHARE);
     } catch (error) {
-      if (signal?.aborted) throw error;
+      if (signal?.aborted) {
+        this.soon(); // who asked waits no more, and what was deleted is still there
+        throw error;
+      }
       this.#after(LATER_MS);
       throw storeError("overwrite what was deleted", database.path, error);
     }
