@@ -56,6 +56,8 @@ export async function checkHistory(path: string): Promise<HistoryReport> {
         problems.push(`${what}: ${messageOf((error as Error).cause ?? error)}`);
       }
     };
+    // All in one state of the file: the client may be at work on it.
+    database.run("BEGIN");
     attempt("structure", () => problems.push(...integrityProblems(database)));
     for (const [what, sql] of OWN_CHECKS) {
       const row = attempt(what, () => database.get<{ count: number }>(sql));

@@ -1,14 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Database } from "./database.ts";
 import { deleteMeta, getMeta, setMeta } from "./meta.ts";
-import {
-  FIRST_GROUP,
-  type Gap,
-  gapsIn,
-  GROUP_BYTES,
-  hasOurLayout,
-  PAGE_BYTES,
-} from "./page_gaps.ts";
+import type { PageFile } from "./page_file.ts";
+import { FIRST_GROUP, gapsIn, GROUP_BYTES, hasOurLayout, PAGE_BYTES } from "./page_gaps.ts";
 import { storeError, storeProblem } from "./store_error.ts";
 import type { WalCleaner } from "./wal.ts";
 import type { WriteQueue } from "./write_queue.ts";
@@ -19,8 +13,8 @@ export interface EraserOptions {
   readonly queue: WriteQueue;
   readonly wal: WalCleaner;
   readonly clock: Clock;
-  /** Of the file, which is open already; `undefined` where there is none. */
-  readonly path: string | undefined;
+  /** What the connection is to; the eraser closes both. `undefined` where there is none. */
+  readonly file: PageFile | undefined;
 }
 
 /** Counts in `meta` what was deleted since all of it was overwritten; missing where all is. */
@@ -52,22 +46,12 @@ export function markRemnants(database: Database): void {
  * crash finds the same database before, after and in between.
  */
 export class Eraser {
-  readonly #file: Deno.FsFile | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #cancelTimer: (() => void) | undefined;
   #restUntil = -Infinity;
   readonly #closing = new AbortController();
 
-  constructor(private readonly options: EraserOptions) {
-    const { path } = options;
-    if (path === undefined) return;
-    // It stays open as long as the connection: closing it ends all locks of this process on it.
-    try {
-      this.#file = Deno.openSync(path, { read: true, write: true });
-    } catch (error) {
-      throw storeError("open the history", path, error);
-    }
-  }
+  constructor(private readonly options: EraserOptions) {}
 
   /** Sees to it that what was deleted is overwritten soon; may be called for each deletion. */
   soon(): void {
@@ -97,20 +81,20 @@ export class Eraser {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new Error("the history is closed"));
     this.#cancelTimer?.();
-    const { database } = this.options;
+    const { database, file } = this.options;
     try {
-      const isShort = (this.#file?.statSync().size ?? 0) <= LAST_BYTES;
+      const isShort = (file?.size ?? 0) <= LAST_BYTES;
       if (isShort && getMeta(database, REMNANTS) !== undefined) this.#passAtOnce();
     } catch {
       // What is left the next run overwrites.
     } finally {
       database.close();
-      this.#file?.close();
+      file?.[Symbol.dispose](); // in this order: it ends the locks of the connection
     }
   }
 
   async #pass(signal?: AbortSignal): Promise<void> {
-    const { database, queue, clock } = this.options;
+    const { database, file, queue, clock } = this.options;
     const remnants = getMeta(database, REMNANTS);
     if (remnants === undefined) return;
     const begun = clock.monotonic();
@@ -120,26 +104,35 @@ export class Eraser {
         this.#closing.signal.throwIfAborted();
         await this.options.wal.empty(signal);
         // From here on in one turn of the event loop.
-        if (!this.#overwrite(at)) break;
-        await new Promise((resolve) => setImmediate(resolve));
+        const { isLast, isChanged } = this.#overwrite(at);
+        if (isChanged) {
+          await turn();
+          // The pages of one group: not much more than a transaction waits for.
+          if (!this.#closing.signal.aborted) file?.sync();
+        }
+        if (isLast) break;
+        await turn();
       }
-      await this.#file?.syncData();
+      this.#closing.signal.throwIfAborted();
       await queue.add(() => this.#unmark(remnants));
       this.options.wal.tryEmpty();
       const ended = clock.monotonic();
       this.#restUntil = ended + Math.min(LATER_MS, (ended - begun) / SHARE);
     } catch (error) {
-      if (signal?.aborted) throw error;
+      if (signal?.aborted) {
+        this.soon(); // who asked waits no more, and what was deleted is still there
+        throw error;
+      }
       this.#after(LATER_MS);
       throw storeError("overwrite what was deleted", database.path, error);
     }
   }
 
   #passAtOnce(): void {
-    const { database, wal } = this.options;
+    const { database, file, wal } = this.options;
     if (!wal.tryEmpty()) return;
-    for (let at = FIRST_GROUP; this.#overwrite(at);) at += GROUP_BYTES;
-    this.#file?.syncDataSync();
+    for (let at = FIRST_GROUP; !this.#overwrite(at).isLast;) at += GROUP_BYTES;
+    file?.sync();
     database.transaction(() => deleteMeta(database, REMNANTS));
   }
 
@@ -154,21 +147,22 @@ export class Eraser {
    * Overwrites what is left in one group of pages; only where the WAL is empty.
    *
    * @param at Where it starts in the file.
-   * @returns Whether there was one.
+   * @returns Whether no other follows, and whether anything was written.
    */
-  #overwrite(at: number): boolean {
-    const file = this.#file;
-    if (file === undefined) return false;
+  #overwrite(at: number): { isLast: boolean; isChanged: boolean } {
+    const { file } = this.options;
+    if (file === undefined) return { isLast: true, isChanged: false };
     // A page that SQLite remembered would come back with what it had.
     this.options.database.pragma("shrink_memory");
     if (at === FIRST_GROUP) this.#requireLayout(file);
-    const group = read(file, at, GROUP_BYTES);
-    for (const gap of gapsIn(group, at)) overwrite(file, gap);
-    return group.length === GROUP_BYTES;
+    const group = file.read(at, GROUP_BYTES);
+    const gaps = gapsIn(group, at);
+    for (const { start, end } of gaps) file.overwrite(start, end);
+    return { isLast: group.length < GROUP_BYTES, isChanged: gaps.length > 0 };
   }
 
-  #requireLayout(file: Deno.FsFile): void {
-    if (hasOurLayout(read(file, 0, PAGE_BYTES))) return;
+  #requireLayout(file: PageFile): void {
+    if (hasOurLayout(file.read(0, PAGE_BYTES))) return;
     const why = "another program has changed its layout";
     throw storeProblem("other", "overwrite what was deleted", this.options.database.path, why);
   }
@@ -183,23 +177,7 @@ export class Eraser {
   }
 }
 
-/** Up to `length` bytes; fewer only at the end of the file. */
-function read(file: Deno.FsFile, at: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  file.seekSync(at, Deno.SeekMode.Start);
-  let filled = 0;
-  while (filled < length) {
-    const count = file.readSync(bytes.subarray(filled));
-    if (count === null) break;
-    filled += count;
-  }
-  return bytes.subarray(0, filled);
-}
-
-function overwrite(file: Deno.FsFile, { start, end }: Gap): void {
-  const zeros = new Uint8Array(end - start);
-  file.seekSync(start, Deno.SeekMode.Start);
-  for (let written = 0; written < zeros.length;) {
-    written += file.writeSync(zeros.subarray(written));
-  }
+/** Lets others have their turn. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,4 +1,5 @@
 import type { Database } from "./database.ts";
+import { isFileProblem } from "./store_error.ts";
 
 /** Bytes of the file that are in use, of whatever its pages hold, also where they are in the WAL. */
 export function usedBytes(database: Database): number {
@@ -28,10 +29,19 @@ export class GrowthWatch {
     };
   }
 
-  /** After each commit. */
+  /** After each commit, which stands whatever comes of this. */
   look(): void {
-    if (this.#limit === Infinity || usedBytes(this.database) < this.#limit) return;
+    if (this.#limit === Infinity || this.#isBelow(this.#limit)) return;
     this.#limit = Infinity;
     this.#tell();
+  }
+
+  #isBelow(limit: number): boolean {
+    try {
+      return usedBytes(this.database) < limit;
+    } catch (error) {
+      if (!isFileProblem(error)) throw error;
+      return true; // whoever reads or writes next is told, and the next commit looks again
+    }
   }
 }

@@ -13,6 +13,7 @@ import { KeySequence } from "./keys.ts";
 import type { StoredMessage } from "./message.ts";
 import { openDatabase } from "./open.ts";
 import { Outbox } from "./outbox.ts";
+import { PageFile } from "./page_file.ts";
 import { Retention } from "./retention.ts";
 import type { Migration } from "./schema.ts";
 import { DamagedIndexError, type SearchHit, searchMessages, type SearchOptions } from "./search.ts";
@@ -54,7 +55,7 @@ export class Store implements AsyncDisposable {
   readonly #growth: GrowthWatch;
   readonly #closing = new AbortController();
 
-  private constructor(database: Database, options: StoreOptions) {
+  private constructor(database: Database, file: PageFile | undefined, options: StoreOptions) {
     const { path, clock, log, keepHistory = true } = options;
     this.#database = database;
     this.#contacts = new ContactTable(database);
@@ -82,7 +83,7 @@ export class Store implements AsyncDisposable {
       },
     });
     const wal = new WalCleaner({ database, clock });
-    this.#eraser = new Eraser({ database, queue: this.#queue, wal, clock, path });
+    this.#eraser = new Eraser({ database, queue: this.#queue, wal, clock, file });
     const parts = {
       database,
       queue: this.#queue,
@@ -113,11 +114,14 @@ export class Store implements AsyncDisposable {
    */
   static async open(options: StoreOptions): Promise<Store> {
     const database = await openDatabase(options);
+    let file: PageFile | undefined;
     let store: Store;
     try {
-      store = new Store(database, options);
+      file = options.path === undefined ? undefined : new PageFile(options.path);
+      store = new Store(database, file, options);
     } catch (error) {
       database.close();
+      file?.[Symbol.dispose]();
       throw error;
     }
     store.#index.schedule();

@@ -14,7 +14,10 @@ export interface WriteQueueOptions {
   readonly requireFile?: () => void;
   /** Called inside each transaction, after its operations. */
   readonly beforeCommit?: () => void;
-  /** Called after a commit, before the promises of its operations resolve. */
+  /**
+   * Called after a commit, before the promises of its operations resolve. It must not throw: what
+   * was committed stays so, and the error is nobody's.
+   */
   readonly afterCommit?: () => void;
   /** Called after a rollback: what was learnt inside the transaction is not so. */
   readonly afterRollback?: () => void;
@@ -124,30 +127,30 @@ export class WriteQueue {
 
   #writeBatch(): void {
     const batch = this.#takeBatch();
-    let outcomes: readonly Outcome[];
-    try {
-      const values = this.#transact(() => this.#runTogether(batch));
-      if (values !== undefined) return this.#settle(batch, values);
-      outcomes = this.#writeApart(batch);
-    } catch (cause) {
-      outcomes = isDamage(cause) ? this.#writeApart(batch) : this.#failed(batch, cause);
-    }
+    const outcomes = this.#write(batch);
     const failures = outcomes.map((outcome) => "error" in outcome ? outcome.error : undefined);
     const error = failures.find(isFatal) ?? (failures.every(isDamage) ? failures[0] : undefined);
     this.#state = error === undefined
       ? { kind: "ok" }
       : { kind: "failed", error: error as StoreError };
-    if (failures.includes(undefined)) this.options.afterCommit?.();
-    for (const [at, outcome] of outcomes.entries()) {
-      if ("error" in outcome) batch[at].reject(outcome.error);
-      else batch[at].resolve(outcome.value);
+    try {
+      if (failures.includes(undefined)) this.options.afterCommit?.();
+    } finally {
+      for (const [at, outcome] of outcomes.entries()) {
+        if ("error" in outcome) batch[at].reject(outcome.error);
+        else batch[at].resolve(outcome.value);
+      }
     }
   }
 
-  #settle(batch: readonly Operation[], values: readonly unknown[]): void {
-    this.#state = { kind: "ok" };
-    this.options.afterCommit?.();
-    for (let at = 0; at < batch.length; at++) batch[at].resolve(values[at]);
+  #write(batch: readonly Operation[]): readonly Outcome[] {
+    let values: readonly unknown[] | undefined;
+    try {
+      values = this.#transact(() => this.#runTogether(batch));
+    } catch (cause) {
+      if (!isDamage(cause)) return this.#failed(batch, cause);
+    }
+    return values?.map((value) => ({ value })) ?? this.#writeApart(batch);
   }
 
   #takeBatch(): Operation[] {

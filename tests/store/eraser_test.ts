@@ -153,6 +153,28 @@ Deno.test("without a history nothing stays of what was delivered", async () => {
   assert.deepEqual(remains(fixture, marks), []);
 });
 
+Deno.test("what a cancelled clear has deleted is overwritten all the same", async () => {
+  await using fixture = await StoreFixture.make();
+  await using store = await fixture.open();
+  const marks = await chat(fixture, store, 41);
+  using reader = new DatabaseSync(fixture.path, { readOnly: true });
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM message").get();
+  const abort = new AbortController();
+  const cleared = assert.rejects(store.clear(people[0], abort.signal), /enough/);
+  // The rows are gone, and what follows waits for the reader.
+  for (let tries = 0; tries < 200; tries++) await fixture.turn(store);
+  abort.abort(new Error("enough"));
+  await cleared;
+  reader.exec("COMMIT");
+  assert.ok(isMarked(fixture));
+  for (let tries = 0; isMarked(fixture) && tries < 50; tries++) {
+    await fixture.clock.advance(1_000);
+    await fixture.turn(store);
+  }
+  assert.deepEqual(remains(fixture, marks[0]), []);
+});
+
 Deno.test("what a crash left of deleted messages is overwritten at the next start", async () => {
   await using fixture = await StoreFixture.make();
   await using copy = await StoreFixture.make();

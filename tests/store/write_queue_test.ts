@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { Database } from "../../lib/store/database.ts";
+import { GrowthWatch } from "../../lib/store/growth.ts";
 import { parseSearch } from "../../lib/store/search_query.ts";
+import { storeProblem } from "../../lib/store/store_error.ts";
+import { WriteQueue } from "../../lib/store/write_queue.ts";
 import { bob, carol, contents, StoreFixture } from "./fixtures.ts";
 import { hideCells } from "./page_damage.ts";
 
@@ -23,6 +28,38 @@ Deno.test("an operation that fails alone takes nothing of its neighbours with it
     ),
     ["needle"],
   );
+});
+
+Deno.test("what fails after a commit does not make it one that failed", async () => {
+  const database = new Database(new DatabaseSync(":memory:"), "memory");
+  database.run("CREATE TABLE item (value)");
+  const afterCommit = () => {
+    throw storeProblem("damaged", "use the history", "memory", "malformed");
+  };
+  const queue = new WriteQueue({ database, afterCommit });
+  const added = queue.add(() => database.run("INSERT INTO item VALUES (1)"));
+  assert.throws(() => queue.close(), /malformed/);
+  assert.equal(await added, 1);
+  assert.deepEqual(queue.state, { kind: "ok" });
+  assert.equal(database.all("SELECT * FROM item").length, 1);
+  database.close();
+});
+
+Deno.test("who waits for the file to grow waits on where its size cannot be read", () => {
+  const database = new Database(new DatabaseSync(":memory:"), "memory");
+  const growth = new GrowthWatch(database);
+  let count = 0;
+  growth.await(4096, () => count++);
+  database.run("CREATE TABLE item (value)");
+  database.pragma = () => {
+    throw storeProblem("damaged", "use the history", "memory", "malformed");
+  };
+  growth.look();
+  assert.equal(count, 0);
+  database.pragma = Database.prototype.pragma;
+  growth.look();
+  assert.equal(count, 1);
+  database.close();
 });
 
 Deno.test("messages are kept although the table of the hours is damaged", async () => {
