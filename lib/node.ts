@@ -209,6 +209,11 @@ export class Node implements AsyncDisposable {
     return this.#options.history?.problem;
   }
 
+  /** Whether messages wait for version 1 peers, too. */
+  get queuesPlain(): boolean {
+    return this.#options.history?.queuePlain === true;
+  }
+
   /** How often input from outside was refused, by cause. */
   get refusals(): Record<string, number> {
     return this.#refusals.totals();
@@ -389,8 +394,7 @@ export class Node implements AsyncDisposable {
 
   #onPresence(event: PresenceEvent): void {
     if (event.type === "peer_down") this.#outbound.forget(event.peer.key);
-    // Where two had one nickname, it is clear again who is meant when one of them has gone.
-    this.#messages?.wake(event.peer);
+    this.#messages?.wake(event.peer); // also when one of two with one nickname has gone
     this.#presence.discovered(event);
   }
 }

@@ -124,7 +124,7 @@ async function connect(
       stream.close();
       return understood;
     }
-    const { ageMs, isOneShot } = understood;
+    const { ageMs, isOneShot, queuesPlain } = understood;
     return new Link({
       clock,
       objects,
@@ -133,6 +133,7 @@ async function connect(
       ageMs,
       isOwn: false,
       isOneShot,
+      queuesPlain,
     });
   } catch (error) {
     stream.close();

@@ -123,14 +123,17 @@ function judge(
 }
 
 function welcome(
-  { version, clock, startedAt, isOneShot, secrets }: Pick<
+  { version, clock, startedAt, isOneShot, secrets, node }: Pick<
     ControlConnectionOptions,
-    "version" | "clock" | "startedAt" | "isOneShot" | "secrets"
+    "version" | "clock" | "startedAt" | "isOneShot" | "secrets" | "node"
   >,
 ): string {
   const ageMs = clock.monotonic() - startedAt;
   const answer = secrets?.answer;
-  return encodeWelcome({ control: CONTROL_VERSION, version, ageMs, isOneShot, answer });
+  const { queuesPlain } = node;
+  return encodeWelcome({
+    ...{ control: CONTROL_VERSION, version, ageMs, isOneShot, queuesPlain, answer },
+  });
 }
 
 async function converse(options: ControlConnectionOptions, rest: Uint8Array): Promise<void> {

@@ -27,8 +27,6 @@ export interface CommandEnvironment extends Omit<AttachOptions<Link>, "limitMs">
   readonly announceIntervalMs: number;
   /** Content above this many bytes of UTF-8 is not sent. */
   readonly maxContentBytes: number;
-  /** Whether messages wait for version 1 peers, too. */
-  readonly queuePlain: boolean;
   /** Standard input. */
   readonly read: Read;
   /** Standard output. */

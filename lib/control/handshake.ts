@@ -26,6 +26,8 @@ export interface Welcome {
   readonly ageMs: number;
   /** Whether the client is itself a command, and ends when it has done its own work. */
   readonly isOneShot: boolean;
+  /** Whether messages wait for version 1 peers, too. */
+  readonly queuesPlain: boolean;
   readonly answer?: string;
 }
 
@@ -35,9 +37,19 @@ export function encodeHello(version: string, secrets: Secrets | undefined): stri
 }
 
 /** The client's answer, with its newline. */
-export function encodeWelcome({ control, version, ageMs, isOneShot, answer }: Welcome): string {
+export function encodeWelcome(
+  { control, version, ageMs, isOneShot, queuesPlain, answer }: Welcome,
+): string {
   const age_ms = Math.round(ageMs);
-  return line({ event: "control", control, version, age_ms, one_shot: isOneShot, answer });
+  return line({
+    event: "control",
+    control,
+    version,
+    age_ms,
+    one_shot: isOneShot,
+    queue_plain: queuesPlain || undefined,
+    answer,
+  });
 }
 
 /** A refusal, with its newline; `busy` where another attempt may succeed. */
@@ -73,7 +85,7 @@ export function decodeHello(text: string): Hello | undefined {
 export function decodeWelcome(
   object: Readonly<Record<string, unknown>>,
 ): Welcome | { readonly refused: string; readonly isBusy: boolean } | undefined {
-  const { event, message, code, control, version, age_ms, one_shot, answer } = object;
+  const { event, message, code, control, version, age_ms, one_shot, queue_plain, answer } = object;
   if (event === "error" && typeof message === "string") {
     return { refused: message, isBusy: code === "busy" };
   }
@@ -83,6 +95,7 @@ export function decodeWelcome(
     version,
     ageMs: typeof age_ms === "number" ? age_ms : 0,
     isOneShot: one_shot === true,
+    queuesPlain: queue_plain === true,
     answer: typeof answer === "string" ? answer : undefined,
   };
 }

@@ -50,6 +50,8 @@ export interface LinkParts {
   readonly isOwn: boolean;
   /** Whether the client is a command, too, and ends when it has done its work. */
   readonly isOneShot: boolean;
+  /** Whether messages wait for version 1 peers, too. */
+  readonly queuesPlain: boolean;
   /** Everything unless given. */
   readonly kept?: () => Kept;
 }
@@ -58,6 +60,8 @@ export interface LinkParts {
 export class Link implements AsyncDisposable {
   readonly isOwn: boolean;
   readonly isOneShot: boolean;
+  /** Whether messages wait for version 1 peers, too. */
+  readonly queuesPlain: boolean;
   /** What the client says, in order; ends when it is cut or the client has left. */
   readonly events: AsyncGenerator<Line, void, void>;
   readonly #parts: LinkParts;
@@ -65,10 +69,11 @@ export class Link implements AsyncDisposable {
   readonly #startedAt: number;
 
   constructor(parts: LinkParts) {
-    const { clock, isOwn, isOneShot, objects, ageMs } = parts;
+    const { clock, isOwn, isOneShot, queuesPlain, objects, ageMs } = parts;
     this.#parts = parts;
     this.isOwn = isOwn;
     this.isOneShot = isOneShot;
+    this.queuesPlain = queuesPlain;
     this.events = objects;
     this.#output = new Output(parts.write);
     this.#startedAt = clock.monotonic() - ageMs;
@@ -156,6 +161,7 @@ export function linkTo(
     ageMs: clock.monotonic() - startedAt,
     isOwn: true,
     isOneShot: true,
+    queuesPlain: node.queuesPlain,
     kept,
   });
 }

@@ -211,7 +211,7 @@ class Sending {
   #queuedText(): string | undefined {
     if (this.#accepted === undefined) return undefined;
     const { label, isPlain } = this.#accepted;
-    if (isPlain && !this.#environment.queuePlain) return undefined;
+    if (isPlain && !this.#link.queuesPlain) return undefined;
     if (this.#link.kept === "nothing") return undefined;
     return `queued for ${name(label)}: not delivered yet; it will be when both of you are online`;
   }

@@ -1,5 +1,6 @@
 import type { ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
+import { type Eraser, markRemnants } from "./eraser.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
 /** What {@linkcode dropUnusedContacts} works with. */
@@ -7,6 +8,7 @@ export interface UnusedContactsParts {
   readonly database: Database;
   readonly queue: WriteQueue;
   readonly contacts: ContactTable;
+  readonly eraser: Eraser;
 }
 
 /** Contacts in one step: some milliseconds. */
@@ -20,7 +22,7 @@ const STEP = 1_000;
  * @returns How many.
  */
 export async function dropUnusedContacts(
-  { database, queue, contacts }: UnusedContactsParts,
+  { database, queue, contacts, eraser }: UnusedContactsParts,
   signal?: AbortSignal,
 ): Promise<number> {
   let count = 0;
@@ -36,6 +38,8 @@ export async function dropUnusedContacts(
     if (unused.length > 0) {
       count += await queue.add(() => {
         contacts.forget();
+        markRemnants(database);
+        eraser.soon();
         // Something may have come meanwhile.
         return unused.reduce(
           (sum, { key }) =>

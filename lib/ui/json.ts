@@ -175,16 +175,18 @@ function send(
   { node, output, sends, owner }: Running,
 ): void {
   const accepted = node.post(to, content, new JsonTag(owner, to, ref));
-  sends.add(content.length, accepted.then(() => {}, (error) => fail(output, error, ref)));
+  const refuse = (error: unknown) =>
+    fail(output, error, ref, error instanceof StoreError ? "not_stored" : undefined);
+  sends.add(content.length, accepted.then(() => {}, refuse));
 }
 
-function fail(output: Output, error: unknown, ref: Ref | undefined): void {
-  emit(output, { event: "error", message: messageOf(error), code: codeOf(error), ref });
-}
-
-function codeOf(error: unknown): string | undefined {
-  if (error instanceof UnknownPeerError) return "unknown_peer";
-  return error instanceof StoreError ? "not_stored" : undefined;
+function fail(output: Output, error: unknown, ref: Ref | undefined, code?: "not_stored"): void {
+  emit(output, {
+    event: "error",
+    message: messageOf(error),
+    code: error instanceof UnknownPeerError ? "unknown_peer" : code,
+    ref,
+  });
 }
 
 async function runPeerCommand(

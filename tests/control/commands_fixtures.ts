@@ -30,7 +30,6 @@ export function run(command: OneShotCommand, clock: FakeClock, options: Partial<
     log: silentLog,
     nickname: "alice",
     mode: "local",
-    queuePlain: false,
     announceIntervalMs: 5000,
     maxContentBytes: 65_536,
     read: keyboard.read,
@@ -51,12 +50,16 @@ export function scripted(clock: FakeClock) {
 }
 
 /** A command that has sent its message to a scripted client. */
-export async function sending(command: OneShotCommand = SEND, options: Partial<Options> = {}) {
+export async function sending(
+  command: OneShotCommand = SEND,
+  options: Partial<Options> = {},
+  welcome = WELCOME,
+) {
   const clock = new FakeClock();
   const { client, endpoint } = scripted(clock);
   const started = run(command, clock, { endpoint, ...options });
   await settle(8);
-  await client.say(WELCOME);
+  await client.say(welcome);
   return { clock, client, ...started };
 }
 

@@ -192,6 +192,7 @@ function hosting(kept: Kept) {
     ageMs: 60_000,
     isOwn: true,
     isOneShot: true,
+    queuesPlain: false,
     kept: () => kept,
   });
   return { events, ...run(SEND, clock, { host: () => Promise.resolve(link) }) };

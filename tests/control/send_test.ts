@@ -250,7 +250,8 @@ Deno.test("a command goes through another command that is the client", async () 
 });
 
 Deno.test("what waits for a version 1 peer is queued only where such messages wait", async () => {
-  const queued = await sending(SEND, { queuePlain: true });
+  const queues = WELCOME.replace("}", ',"queue_plain":true}');
+  const queued = await sending(SEND, {}, queues);
   await queued.client.say(say({ event: "pending" }));
   await queued.clock.advance(10_000);
   assert.equal(await queued.running, 3);
@@ -273,7 +274,7 @@ Deno.test("what only memory holds is not queued when the command ends that is th
     await world.clock.advance(250);
     const host = () =>
       Promise.resolve(own(world.clock, alice, () => alice[Symbol.asyncDispose](), 0, kept));
-    const { running } = run(SEND, world.clock, { host, queuePlain: true });
+    const { running } = run(SEND, world.clock, { host });
     const ended = kept === "nothing"
       ? assert.rejects(running, { message: /^Gave up the message to "bob" after 10 s/ })
       : running.then((status) => assert.equal(status, 3));
