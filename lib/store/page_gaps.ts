@@ -4,14 +4,14 @@
  * @module
  */
 
+import { PAGE_BYTES } from "./schema.ts";
+
 /** Part of a file, in bytes from its start; without `end`. */
 export interface Gap {
   readonly start: number;
   readonly end: number;
 }
 
-/** In bytes; what `open.ts` gives the file. */
-export const PAGE_BYTES = 4096;
 /** Bytes of an entry in a pointer map, section 1.8: a type and a page number. */
 const ENTRY_BYTES = 5;
 const ENTRIES = Math.floor(PAGE_BYTES / ENTRY_BYTES);

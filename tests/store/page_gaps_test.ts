@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { gapsIn, PAGE_BYTES } from "../../lib/store/page_gaps.ts";
+import { gapsIn } from "../../lib/store/page_gaps.ts";
+import { PAGE_BYTES } from "../../lib/store/schema.ts";
 
 /** A pointer map and one page behind it, which has two cells and something where nothing should be. */
 function group({ entry = 5, type = 13, start = 4_000, cell = 4_000, left = 9 } = {}): Uint8Array {
