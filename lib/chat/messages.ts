@@ -5,13 +5,12 @@ import { InvalidInputError, messageOf, ParlanceError } from "../errors.ts";
 import type { Contact, ContactName } from "../store/contacts.ts";
 import type { ReceivedMessage, StoredMessage, TrustMark } from "../store/message.ts";
 import type { SearchHit } from "../store/search.ts";
-import { parseSearch } from "../store/search_query.ts";
 import type { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { type MessageId, MessageIdSource, parseMessageId } from "../wire/message_id.ts";
 import { type Arrival, Arrivals, leaveLeft, showLeft } from "./arrivals.ts";
 import type { Carrier } from "./carrier.ts";
-import { contactsMeant, conversationsWith } from "./conversations.ts";
+import { conversationsWith, readConversation, searchConversations } from "./conversations.ts";
 import { contactKey, type DeliveryState, type Outgoing } from "./delivery.ts";
 import { DiskTrouble } from "./disk_trouble.ts";
 import { HistoryLimits } from "./history_limits.ts";
@@ -255,16 +254,9 @@ export class Messages implements Disposable {
     await Promise.all([this.#outbox.idle(), ...this.#unstored]);
   }
 
-  /**
-   * The last messages with somebody, or of all conversations; the newest last.
-   *
-   * @param count 1 to 1,000.
-   */
+  /** See {@linkcode readConversation}. */
   history(target: string | undefined, count: number): StoredMessage[] {
-    const { store } = this.#options;
-    if (target === undefined) return store.history({ count });
-    const contacts = conversationsWith(this.#options, target);
-    return store.history({ count, contacts: contacts.map(({ key }) => key) });
+    return readConversation(this.#options, target, count);
   }
 
   /** Whether a message that is kept needs no `message` event any more: the user has seen it. */
@@ -272,20 +264,9 @@ export class Messages implements Disposable {
     return state !== undefined || key <= this.#options.store.inbox.lastShown;
   }
 
-  /**
-   * Finds messages, the newest first.
-   *
-   * @param query Words, "phrases", beginnings with a star, `from:nickname`, `before:2026-01-31`.
-   */
-  async search(query: string, limit: number, signal?: AbortSignal): Promise<SearchHit[]> {
-    const { store } = this.#options;
-    const parsed = parseSearch(query);
-    const { from } = parsed;
-    if (from === undefined || from.toLowerCase() === "me") {
-      return await store.search(parsed, { limit, signal });
-    }
-    const keys = contactsMeant(this.#options, from).map(({ key }) => key);
-    return await store.search(parsed, { limit, signal, from: keys });
+  /** See {@linkcode searchConversations}. */
+  search(query: string, limit: number, signal?: AbortSignal): Promise<SearchHit[]> {
+    return searchConversations(this.#options, query, limit, signal);
   }
 
   /** Messages that wait, in the order in which they were written; at most 1,000. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { contactsMeant, conversationsWith } from "../chat/conversations.ts";
+import { readConversation, searchConversations } from "../chat/conversations.ts";
 import { Destinations } from "../chat/destinations.ts";
 import { messageOf, UnknownPeerError } from "../errors.ts";
 import { KnownPeers } from "../identity/known_peers.ts";
@@ -9,7 +9,6 @@ import { Profile, ProfileInUseError } from "../identity/profile.ts";
 import type { StoredMessage } from "../store/message.ts";
 import { HISTORY_FILE } from "../store/schema.ts";
 import type { SearchHit } from "../store/search.ts";
-import { parseSearch } from "../store/search_query.ts";
 import { Store } from "../store/store.ts";
 import { StoreError } from "../store/store_error.ts";
 import { exists } from "./exists.ts";
@@ -61,30 +60,14 @@ export class StoredHistory implements AsyncDisposable {
     return new StoredHistory(store, destinations, parts.move());
   }
 
-  /**
-   * The last messages with somebody, or of all conversations; the newest last.
-   *
-   * @throws {InvalidInputError} There is no conversation with the target.
-   */
+  /** See {@linkcode readConversation}. */
   history(target: string | undefined, count: number): StoredMessage[] {
-    if (target === undefined) return this.store.history({ count });
-    const contacts = conversationsWith(this.#conversations, target).map(({ key }) => key);
-    return this.store.history({ count, contacts });
+    return readConversation(this.#conversations, target, count);
   }
 
-  /**
-   * Finds messages, the newest first.
-   *
-   * @throws {InvalidInputError} The query cannot be read, or nobody has the name in it.
-   */
-  async search(query: string, limit: number, signal: AbortSignal): Promise<SearchHit[]> {
-    const parsed = parseSearch(query);
-    const { from } = parsed;
-    if (from === undefined || from.toLowerCase() === "me") {
-      return await this.store.search(parsed, { limit, signal });
-    }
-    const keys = contactsMeant(this.#conversations, from).map(({ key }) => key);
-    return await this.store.search(parsed, { limit, signal, from: keys });
+  /** See {@linkcode searchConversations}. */
+  search(query: string, limit: number, signal: AbortSignal): Promise<SearchHit[]> {
+    return searchConversations(this.#conversations, query, limit, signal);
   }
 
   /** Why a search does not find everything, for the user, where that is so. */
