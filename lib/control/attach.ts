@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { ParlanceError } from "../errors.ts";
 import { ProfileInUseError } from "../identity/profile.ts";
-import type { ControlEndpoint, ControlStream, Secrets } from "./endpoint.ts";
+import { type ControlEndpoint, type Secrets, writeAll } from "./endpoint.ts";
 import { CONTROL_VERSION, decodeWelcome, encodeHello, isSame } from "./handshake.ts";
 import { type Line, Link, readObjects } from "./link.ts";
 
@@ -163,9 +163,4 @@ function understand(object: Line, version: string, user: string, secrets: Secret
     );
   }
   return welcome;
-}
-
-async function writeAll(stream: ControlStream, text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
 }

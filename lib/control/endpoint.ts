@@ -49,3 +49,9 @@ export function isNobody(error: unknown): boolean {
     // More connections wait already than the system keeps, or the socket is being closed.
     error instanceof Deno.errors.WouldBlock || error instanceof Deno.errors.BrokenPipe;
 }
+
+/** Writes the whole of a text; rejects where nobody reads it. */
+export async function writeAll(stream: Pick<ControlStream, "write">, text: string): Promise<void> {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
+}

@@ -4,7 +4,12 @@ import { Refusals } from "../base/refusals.ts";
 import type { Node } from "../node.ts";
 import { serveControlConnection } from "./connection.ts";
 import { encodeRefusal } from "./handshake.ts";
-import type { ControlEndpoint, ControlListener, ControlStream } from "./endpoint.ts";
+import {
+  type ControlEndpoint,
+  type ControlListener,
+  type ControlStream,
+  writeAll,
+} from "./endpoint.ts";
 
 /** Programs that are served at a time. */
 const MAX_CONNECTIONS = 16;
@@ -117,7 +122,7 @@ export class ControlServer implements AsyncDisposable {
 
   /** The time for its first line ends this, too, should it not take what it is told. */
   #turnAway(stream: ControlStream): void {
-    const work = tell(stream, encodeRefusal(BUSY, "busy"))
+    const work = writeAll(stream, encodeRefusal(BUSY, "busy"))
       .catch(() => {}) // it has left
       .finally(() => {
         stream.close();
@@ -136,9 +141,4 @@ export class ControlServer implements AsyncDisposable {
   #refuse(cause: string): void {
     this.#refusals.add(`control: ${cause}`);
   }
-}
-
-async function tell(stream: ControlStream, text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += await stream.write(bytes.subarray(at));
 }
