@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { nextTurn } from "../base/next_turn.ts";
 import type { Database } from "./database.ts";
 import { deleteMeta, getMeta, setMeta } from "./meta.ts";
 import type { PageFile } from "./page_file.ts";
@@ -107,12 +108,12 @@ export class Eraser {
         // From here on in one turn of the event loop.
         const { isLast, isChanged } = this.#overwrite(at);
         if (isChanged) {
-          await turn();
+          await nextTurn();
           // The pages of one group: not much more than a transaction waits for.
           if (!this.#closing.signal.aborted) file?.sync();
         }
         if (isLast) break;
-        await turn();
+        await nextTurn();
       }
       this.#closing.signal.throwIfAborted();
       await queue.add(() => this.#unmark(remnants));
@@ -176,9 +177,4 @@ export class Eraser {
       this.erase(this.#closing.signal).catch(() => {});
     });
   }
-}
-
-/** Lets others have their turn. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/next_turn.ts";
 import { messageOf as messageTextOf } from "../errors.ts";
 import { type Contact, contactOf } from "./contacts.ts";
 import type { Database, Row } from "./database.ts";
@@ -120,10 +121,6 @@ async function* salvaged(
     if (++count % PAGE === 0) await nextTurn();
   }
   if (known === undefined) yield { kind: "unreadable", from: Math.max(from, last + 1) };
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 const COLUMNS =

@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/next_turn.ts";
 import type { Database } from "./database.ts";
 import type { Sized } from "./page.ts";
 
@@ -72,7 +73,7 @@ export class PrunableMessages {
       last = part.lastFree ?? last;
       if (part.count < PART_ROWS) break;
       after = part.last;
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
     const wanted = all * share;
     if (bytes <= wanted) return last;

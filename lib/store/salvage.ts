@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/next_turn.ts";
 import { isPeerId } from "../wire/peer_id.ts";
 import type { Contact } from "./contacts.ts";
 import type { Row } from "./database.ts";
@@ -59,7 +60,7 @@ export class Salvage implements Disposable {
     // The first page has the schema.
     for (let page = 2; page <= salvage.pages.count; page++) {
       salvage.#look(page);
-      if (page % TURN_PAGES === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (page % TURN_PAGES === 0) await nextTurn();
     }
     salvage.#leaves.sort((a, b) => a.middle - b.middle);
     parts.move();

@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/next_turn.ts";
 import { InvalidInputError } from "../errors.ts";
 import type { ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
@@ -81,7 +82,7 @@ export async function searchMessages(
     if (found.length < PAGE) break;
     // The index may have many entries of messages that are gone already.
     end = Math.min(found.at(-1)!, endBelow(database, found.at(-1)!));
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   // Nobody is to believe that there is nothing.
   if (hits.length === 0 && damage !== undefined) {

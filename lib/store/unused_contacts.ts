@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/next_turn.ts";
 import type { ContactTable } from "./contacts.ts";
 import type { Database } from "./database.ts";
 import { type Eraser, markRemnants } from "./eraser.ts";
@@ -50,7 +51,7 @@ export async function dropUnusedContacts(
     }
     if (part.length < STEP) return count;
     after = part.at(-1)!.key;
-    if (unused.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (unused.length === 0) await nextTurn();
   }
 }
 

@@ -1,3 +1,4 @@
+import { nextTurn } from "../base/next_turn.ts";
 import type { Node, NodeEvent } from "../node.ts";
 
 /** Turns of the event loop in which a reader may stay behind the news: others can always make more. */
@@ -47,7 +48,7 @@ export class EventPump {
     do {
       seen = this.#taken;
       await this.#room?.catch(() => {});
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     } while (this.#taken !== seen && ++turn < MAX_TURNS);
   }
 }

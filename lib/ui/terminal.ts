@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import process from "node:process";
 import type { Clock } from "../base/clock.ts";
+import { nextTurn } from "../base/next_turn.ts";
 import { printable } from "../base/printable.ts";
 import { messageOf } from "../errors.ts";
 import type { Mode, Node, NodeEvent } from "../node.ts";
@@ -133,7 +134,7 @@ export class TerminalInterface {
 
   /** Resolves when what was printed until now is on the screen: to whether it is. */
   async #written(): Promise<boolean> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     return await new Promise((resolve) => {
       process.stdout.write("", (error) => resolve(error === undefined || error === null));
     });
