@@ -24,27 +24,30 @@ Deno.test({
   },
 });
 
+/** A profile in which somebody who is away has said something, and options to start with it. */
+async function profileWith(nickname: string, contents: readonly string[]) {
+  const directory = await Deno.makeTempDir({ prefix: "parlance-terminal-" });
+  const path = `${directory}/${HISTORY_FILE}`;
+  await using store = await Store.open({ path, clock: systemClock, log: silentLog });
+  for (const content of contents) {
+    const contact = { nickname };
+    const message = { contact, content, timestamp: 0, encrypted: false, trust: "plain" } as const;
+    await store.inbox.receive(message);
+  }
+  store.inbox.shownTo(Number.MAX_SAFE_INTEGER);
+  return {
+    args: ["-n", unique("alice"), "--interface", "127.0.0.1", "--data-dir", directory],
+    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+  };
+}
+
 Deno.test({
   name: "at the start a terminal shows the last conversation, and asks before it is deleted",
   ignore,
   async fn() {
-    const directory = await Deno.makeTempDir({ prefix: "parlance-terminal-" });
-    await using parts = new AsyncDisposableStack();
-    parts.defer(() => Deno.remove(directory, { recursive: true }));
-    const options = { path: `${directory}/${HISTORY_FILE}`, clock: systemClock, log: silentLog };
-    const store = await Store.open(options);
-    for (let number = 0; number < 12; number++) {
-      await store.inbox.receive({
-        contact: { nickname: "bob" },
-        content: `\x1b[2J number ${number}`,
-        timestamp: 0,
-        encrypted: false,
-        trust: "plain",
-      });
-    }
-    store.inbox.shownTo(Number.MAX_SAFE_INTEGER);
-    await store[Symbol.asyncDispose]();
-    const args = ["-n", unique("alice"), "--interface", "127.0.0.1", "--data-dir", directory];
+    const numbers = Array.from({ length: 12 }, (_, number) => `\x1b[2J number ${number}`);
+    await using profile = await profileWith("bob", numbers);
+    const { args } = profile;
     await using terminal = new Terminal({ args });
     const rows = await terminal.waitForScreen(
       "the last conversation",
@@ -69,21 +72,8 @@ Deno.test({
   name: "Tab completes the nickname of somebody who is away",
   ignore,
   async fn() {
-    const directory = await Deno.makeTempDir({ prefix: "parlance-terminal-" });
-    await using parts = new AsyncDisposableStack();
-    parts.defer(() => Deno.remove(directory, { recursive: true }));
-    const options = { path: `${directory}/${HISTORY_FILE}`, clock: systemClock, log: silentLog };
-    const store = await Store.open(options);
-    await store.inbox.receive({
-      contact: { nickname: "barnaby" },
-      content: "so long",
-      timestamp: 0,
-      encrypted: false,
-      trust: "plain",
-    });
-    store.inbox.shownTo(Number.MAX_SAFE_INTEGER);
-    await store[Symbol.asyncDispose]();
-    const args = ["-n", unique("alice"), "--interface", "127.0.0.1", "--data-dir", directory];
+    await using profile = await profileWith("barnaby", ["so long"]);
+    const { args } = profile;
     await using terminal = new Terminal({ args });
     await terminal.waitForScreen(
       "the prompt",
