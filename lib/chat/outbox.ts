@@ -17,7 +17,9 @@ import { Settlement } from "./settlement.ts";
 const PAGE = 512;
 /** Lanes that are kept for the next message. */
 const MAX_IDLE_LANES = 1000;
-const ABANDONED = "the program ended before it was sent; it cannot be told whether it arrived";
+const ABANDONED =
+  "messages to version 1 peers do not wait for the next start; it cannot be told whether it " +
+  "arrived";
 
 /** What the outbox needs of the store. */
 export type OutboxStore = Pick<

@@ -83,7 +83,7 @@ export async function checkHistory(path: string): Promise<HistoryReport> {
 /** What the constraints of the schema do not say; each counts the rows that break a rule. */
 const OWN_CHECKS: readonly (readonly [string, string])[] = [
   [
-    "messages of nobody",
+    "messages whose contact is missing",
     "SELECT count(*) AS count FROM message m WHERE NOT EXISTS " +
     "(SELECT 1 FROM contact c WHERE c.key = m.contact)",
   ],

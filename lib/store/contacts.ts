@@ -82,8 +82,8 @@ export class ContactTable {
   }
 
   /**
-   * Those whom a user may mean: the exact nickname that one has now, or an id or the start of one, of at least its
-   * first group of seven characters.
+   * Those whom a user may mean: the exact nickname that one has now, or an id or the start of one, of
+   * at least its first group of seven characters.
    *
    * @throws {InvalidInputError} There are more than {@linkcode MAX_NAMED}: whoever deletes the
    *   history with all of them must not leave some.

@@ -76,7 +76,10 @@ export class Output {
     return (this.#written ??= Promise.withResolvers<boolean>()).promise;
   }
 
-  /** The same as {@linkcode flush}, but waits only a second more once `signal` asks to end: the reader may stall. */
+  /**
+   * The same as {@linkcode flush}, but waits only a second more once `signal` asks to end: the reader
+   * may stall.
+   */
   async finish(clock: Clock, signal: AbortSignal): Promise<void> {
     await finishWithin(clock, this.flush(), LAST_WRITE_MS, signal);
   }
