@@ -26,13 +26,18 @@ export function contactsMeant({ store, meant }: ConversationsOptions, target: st
 /**
  * The same.
  *
+ * @param action What is to be done with them.
  * @throws {InvalidInputError} There are none.
  */
-export function conversationsWith(options: ConversationsOptions, target: string): Contact[] {
+export function conversationsWith(
+  options: ConversationsOptions,
+  target: string,
+  action: "show" | "clear" = "show",
+): Contact[] {
   const contacts = contactsMeant(options, target);
   if (contacts.length > 0) return contacts;
   throw new InvalidInputError(
-    `Cannot show a history with ${JSON.stringify(target)}: there is none; ` +
+    `Cannot ${action} a history with ${JSON.stringify(target)}: there is none; ` +
       "/history without a nickname shows all",
   );
 }

@@ -307,7 +307,7 @@ export class Messages implements Disposable {
     const { signal } = this.#stop;
     if (target === undefined) return await store.clear(undefined, signal);
     let count = 0;
-    for (const contact of conversationsWith(this.#options, target)) {
+    for (const contact of conversationsWith(this.#options, target, "clear")) {
       count += await store.clear(contact, signal);
     }
     return count;
