@@ -4,6 +4,7 @@ import { RawTls } from "../support/raw_tls.ts";
 import type { Peer } from "../../lib/node.ts";
 import {
   assertKnows,
+  dialAs,
   eventually,
   Lan,
   newIdentity,
@@ -120,11 +121,7 @@ Deno.test("who proves another id under a known nickname is shown as changed, onc
   const { alice, bob } = world;
   const mallory = await newIdentity();
   for (const text of ["one", "two"]) {
-    const connection = await Deno.connect({ hostname: "127.0.0.1", port: alice.node.tcpPort });
-    using raw = await RawTls.client(connection, {
-      certificate: mallory.certificateDer,
-      keyPem: mallory.keyPem,
-    });
+    using raw = await dialAs(mallory, alice.node);
     await raw.write(opening("bob", text));
     const event = await alice.hears(`bob: ${text}`);
     assert.ok(event.type === "message" && event.trust === "changed" && event.id === mallory.id);

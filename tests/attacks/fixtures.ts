@@ -5,6 +5,7 @@ import vm from "node:vm";
 import { type Clock, systemClock } from "../../lib/base/clock.ts";
 import { silentLog } from "../../lib/base/log.ts";
 import { messageIdOf } from "../support/message_ids.ts";
+import { RawTls } from "../support/raw_tls.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import { makeCertificate } from "../../lib/identity/certificate_maker.ts";
 import { type Identity, makeIdentity } from "../../lib/identity/identity.ts";
@@ -35,6 +36,15 @@ export const PATIENCE_MS = 15_000;
 export async function newIdentity(): Promise<Identity> {
   const { keyPem, certificatePem } = await makeCertificate(systemRandom);
   return makeIdentity(keyPem, certificatePem);
+}
+
+/** Connects to a node and shakes hands with it by hand, as somebody. */
+export async function dialAs(
+  { certificateDer: certificate, keyPem }: Identity,
+  { tcpPort: port }: Pick<Node, "tcpPort">,
+): Promise<RawTls> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  return await RawTls.client(connection, { certificate, keyPem });
 }
 
 /** Waits until a condition holds for which there is no event. */

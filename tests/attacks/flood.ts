@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
 import { FakeClock } from "../support/fake_clock.ts";
 import { messageIdOf } from "../support/message_ids.ts";
-import { RawTls } from "../support/raw_tls.ts";
-import { eventually, Lan, newIdentity, opening, retained } from "./fixtures.ts";
+import { dialAs, eventually, Lan, newIdentity, opening, retained } from "./fixtures.ts";
 
 /** Content of each message, in bytes. */
 const SIZE = 15_000;
@@ -32,11 +31,7 @@ export async function flood(bytes: number, onRead: () => void = () => {}): Promi
   await using carol = await lan.start("carol");
   const mallory = await newIdentity();
   // By hand: the runtime's TLS takes any number of bytes before the network does.
-  const connection = await Deno.connect({ hostname: "127.0.0.1", port: alice.node.tcpPort });
-  using raw = await RawTls.client(connection, {
-    certificate: mallory.certificateDer,
-    keyPem: mallory.keyPem,
-  });
+  using raw = await dialAs(mallory, alice.node);
   await raw.write(opening("mallory"));
   const next = async () => (await alice.node.events.next()).value;
   const nextContent = async () => {

@@ -6,9 +6,9 @@ import type { Peer } from "../../lib/node.ts";
 import { ALPN_PROTOCOL } from "../../lib/wire/session.ts";
 import { messageIdOf } from "../support/message_ids.ts";
 import { FakeClock, settle } from "../support/fake_clock.ts";
-import { RawTls } from "../support/raw_tls.ts";
 import {
   assertKnows,
+  dialAs,
   eventually,
   inTime,
   Lan,
@@ -172,15 +172,11 @@ Deno.test("garbage after the handshake ends that session and no other", async ()
     assert.ok(!isConnected());
   }
   // Records that do not decrypt: bytes of the attacker below TLS.
-  const connection = await connect(alice);
-  using raw = await RawTls.client(connection, {
-    certificate: mallory.certificateDer,
-    keyPem: mallory.keyPem,
-  });
+  using raw = await dialAs(mallory, alice.node);
   await raw.write(hello);
   await raw.read();
   await eventually(isConnected, "the session begins");
-  await connection.write(Uint8Array.of(23, 3, 3, 0, 32, ...new Uint8Array(32)));
+  await raw.connection.write(Uint8Array.of(23, 3, 3, 0, 32, ...new Uint8Array(32)));
   const rest = async () => {
     while (await raw.read() !== null);
   };
@@ -201,11 +197,7 @@ Deno.test("a peer that never reads costs 16 Mi characters, others are served mea
   await using world = await friends({ clock });
   const { lan, alice, carol } = world;
   const deaf = await newIdentity();
-  const connection = await connect(alice);
-  using raw = await RawTls.client(connection, {
-    certificate: deaf.certificateDer,
-    keyPem: deaf.keyPem,
-  });
+  using raw = await dialAs(deaf, alice.node);
   await raw.write(opening("deaf", "hello"));
   await alice.hears("deaf: hello");
   await lan.announce("deaf", 9, deaf.id);

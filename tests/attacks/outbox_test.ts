@@ -5,8 +5,7 @@ import type { NodeEvent, NodeHistory, Peer } from "../../lib/node.ts";
 import { Store } from "../../lib/store/store.ts";
 import { TemporaryDirectory } from "../identity/files_fixtures.ts";
 import { FakeClock } from "../support/fake_clock.ts";
-import { RawTls } from "../support/raw_tls.ts";
-import { inTime, Lan, newIdentity, opening, retained } from "./fixtures.ts";
+import { dialAs, inTime, Lan, newIdentity, opening, retained } from "./fixtures.ts";
 
 /** Content of each message, in UTF-16 units. */
 const SIZE = 60_000;
@@ -49,11 +48,7 @@ Deno.test("what is posted to a peer that never reads waits on the disk, not in m
   await postToCarol("before");
 
   const deaf = await newIdentity();
-  const connection = await Deno.connect({ hostname: "127.0.0.1", port: alice.node.tcpPort });
-  using raw = await RawTls.client(connection, {
-    certificate: deaf.certificateDer,
-    keyPem: deaf.keyPem,
-  });
+  using raw = await dialAs(deaf, alice.node);
   await raw.write(opening("deaf", "hello"));
   await alice.hears("deaf: hello");
   const isConnected = () => alice.node.isConnected({ id: deaf.id } as Peer);

@@ -114,7 +114,8 @@ export class RawTls implements Disposable {
   /** What the other side showed, in DER. */
   peerCertificate: Buffer | undefined;
 
-  private constructor(private readonly connection: Deno.TcpConn) {}
+  /** @param connection Below it, for whoever puts bytes in. */
+  private constructor(readonly connection: Deno.TcpConn) {}
 
   /** Shakes hands over a connection that this side opened; resolves after its Finished. */
   static async client(connection: Deno.TcpConn, shown: Shown): Promise<RawTls> {
