@@ -21,15 +21,18 @@ for (const showsMessages of [true, false]) {
     const shown = showsMessages ? () => Promise.resolve(true) : undefined;
     {
       await using link = own(clock, node, release, 0, "everything", shown);
+      const told: unknown[] = [];
       void (async () => {
-        for await (const _ of link.events);
+        for await (const { content } of link.events) told.push(content);
       })();
       await clock.advance(250);
       await alice.node.post("bob", "while a command runs");
       await until(() => fates(alice).includes("while a command runs: delivered"), "the delivery");
+      await until(() => told.includes("while a command runs"), "the message");
       await settle();
     }
     const next = new Listening(await secure.world.start("bob", ofBob));
+    if (!showsMessages) await until(() => next.heard.length > 0, "the message");
     await settle();
     assert.deepEqual(next.heard, showsMessages ? [] : ["alice: while a command runs"]);
     await secure.end(next.node);
@@ -62,7 +65,7 @@ Deno.test("what listen could not write before it was killed is told by the next 
   const { clock, node, ofBob, listen } = await stalledListen(secure, () => Promise.resolve());
   await secure.end(node);
   const next = new Listening(await secure.world.start("bob", ofBob));
-  await settle();
+  await until(() => next.heard.length === 3, "the messages");
   assert.deepEqual(next.heard, ["alice: one", "alice: two", "alice: three"]);
   await secure.end(next.node);
   listen.stop.abort();

@@ -36,5 +36,6 @@ export async function acquainted(secure: SecureWorld) {
   const bob = await secure.startWith("bob", ofBob, { host: hosts.bob });
   await alice.node.post("bob", "hello");
   await until(() => fates(alice).includes("hello: delivered"), "the delivery");
+  await until(() => bob.heard.length === 1, "the message");
   return { alice, bob, ofAlice, ofBob, hosts };
 }

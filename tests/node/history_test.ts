@@ -139,6 +139,7 @@ Deno.test("a message to an id arrives whatever the id calls itself by then", asy
   assert.equal((await alice.node.post(id, "for the old one")).state, "pending");
   const robert = await secure.startWith("robert", ofBob);
   await passing(secure, () => fates(alice).includes("for the old one: delivered"), "the delivery");
+  await until(() => robert.heard.length > 0, "the message");
   assert.deepEqual(robert.heard, ["alice: for the old one"]);
   assert.deepEqual(other.heard, []);
 });
