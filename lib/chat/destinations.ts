@@ -71,9 +71,9 @@ export class Destinations {
   /** Whether an id is meant whatever it calls itself now: known by this nickname, or named itself. */
   isKnownAs({ id, nickname }: ContactName): boolean {
     if (id === undefined) return false;
+    if (this.#options.known?.byNickname(nickname)?.id === id) return true;
     const named = parsePeerId(nickname);
-    if (named.ok && named.value === id) return true;
-    return this.#options.known?.byNickname(nickname)?.id === id;
+    return named.ok && named.value === id;
   }
 
   /** The version 1 peer that a message is for: who was meant, or who has the nickname now. */
