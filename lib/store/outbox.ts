@@ -124,18 +124,19 @@ export class Outbox extends OutboxReader {
         const list = JSON.stringify(ids);
         const which = `id IN (SELECT unhex(value, '-') FROM json_each(?)) AND state > 0
            AND contact = ? AND state IN (1, 2, 4)`;
+        const changed = database.run(
+          `UPDATE message INDEXED BY message_outgoing SET state = ${STATE.delivered}, reason = NULL
+         WHERE ${which} AND kept = 1`,
+          list,
+          key,
+        );
+        if (changed === ids.length) return changed; // which is nearly always so
         const dropped = database.run(
           `DELETE FROM message INDEXED BY message_outgoing WHERE ${which} AND kept = 0`,
           list,
           key,
         );
         if (dropped > 0) this.#leaveNothing();
-        const changed = database.run(
-          `UPDATE message INDEXED BY message_outgoing SET state = ${STATE.delivered}, reason = NULL
-         WHERE ${which}`,
-          list,
-          key,
-        );
         return dropped + changed;
       },
       ids.length,
