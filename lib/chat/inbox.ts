@@ -76,6 +76,8 @@ class Amount {
 /** What one sender has sent, in order: an acknowledgement speaks for everything before it. */
 class Queue {
   readonly entries: Entry[] = [];
+  /** How many of them are committed, and wait for the disk. */
+  committed = 0;
   readonly byId = new Map<MessageId, Entry>();
   readonly amount = new Amount();
   isStoring = false;
@@ -210,20 +212,43 @@ export class Inbox implements Disposable {
   /** One batch behind the other: what comes later must not be kept where this one is not. */
   async #store(queue: Queue): Promise<void> {
     const batch = nextBatch(queue);
+    if (batch.length === 0) return;
     queue.isStoring = true;
+    let isCommitted = false;
+    const onCommitted = (receptions: readonly Reception[]) => {
+      isCommitted = true;
+      this.#committed(queue, batch, receptions);
+    };
     const [outcome] = await Promise.allSettled([
-      this.#options.store.receiveAll(batch.map(({ message }) => message)),
+      this.#options.store.receiveAll(batch.map(({ message }) => message), onCommitted),
     ]);
-    queue.isStoring = false;
     if (this.#closed) return;
-    if (outcome.status === "fulfilled") this.#stored(queue, batch, outcome.value);
-    else this.#failed(queue, outcome.reason);
+    if (outcome.status === "fulfilled") this.#kept(queue, batch.length);
+    else if (!isCommitted) this.#failed(queue, outcome.reason);
     this.#makeRoom();
+  }
+
+  /** Shows what is new, which the end of the program does not undo any more; the next batch follows. */
+  #committed(queue: Queue, batch: readonly Entry[], receptions: readonly Reception[]): void {
+    if (this.#closed) return;
+    const { arrivals, trouble } = this.#options;
+    queue.isStoring = false;
+    queue.committed += batch.length;
+    trouble.worked(`from ${queue.sender}`);
+    this.#hold(queue, false);
+    for (const [at, entry] of batch.entries()) {
+      const reception = receptions[at];
+      if (reception.kind !== "new") continue;
+      arrivals.stored(entry.arrival, reception.key);
+      this.#show(entry);
+    }
+    if (queue.committed < queue.entries.length) this.#schedule(queue);
   }
 
   #failed(queue: Queue, error: unknown): void {
     const { clock, trouble } = this.#options;
     trouble.failed(`from ${queue.sender}`, messageOf(error));
+    queue.isStoring = false;
     this.#hold(queue, true);
     for (const entry of queue.entries) this.#show(entry);
     this.#cancelRetry ??= clock.after(STORE_RETRY_MS, () => this.#retry());
@@ -240,32 +265,24 @@ export class Inbox implements Disposable {
     entry.show(entry.arrival);
   }
 
-  /** Shows the first entries of a queue, and acknowledges them. */
-  #stored(queue: Queue, batch: readonly Entry[], receptions: readonly Reception[]): void {
-    const { arrivals, isDurable, trouble } = this.#options;
-    trouble.worked(`from ${queue.sender}`);
-    this.#hold(queue, false);
-    for (const [at, entry] of batch.entries()) {
-      const reception = receptions[at];
-      if (reception.kind !== "new") continue;
-      arrivals.stored(entry.arrival, reception.key);
-      this.#show(entry);
-    }
-    for (const { taken, message } of queue.entries.splice(0, batch.length)) {
+  /** Acknowledges the first entries of a queue, which a power cut does not undo any more. */
+  #kept(queue: Queue, count: number): void {
+    queue.committed -= count;
+    for (const { taken, message } of queue.entries.splice(0, count)) {
       this.#count(queue, -taken.length, -message.content.length);
       if (message.id !== undefined) queue.byId.delete(message.id);
-      if (isDurable) { for (const acknowledge of taken) acknowledge(); }
+      if (this.#options.isDurable) { for (const acknowledge of taken) acknowledge(); }
     }
     if (queue.entries.length === 0) this.#queues.delete(queue.sender);
-    else this.#schedule(queue);
   }
 }
 
-/** The first entries: none of those before is stored yet. */
-function nextBatch({ entries }: Queue): Entry[] {
+/** The first entries that are not committed yet. */
+function nextBatch({ entries, committed }: Queue): Entry[] {
   const batch: Entry[] = [];
   let length = 0;
-  for (const entry of entries) {
+  for (let at = committed; at < entries.length; at++) {
+    const entry = entries[at];
     length += entry.message.content.length;
     if (batch.length > 0 && (batch.length >= MAX_BATCH || length > MAX_BATCH_LENGTH)) break;
     batch.push(entry);

@@ -118,6 +118,13 @@ export class Messages implements Disposable {
       arrivals: this.#arrivals,
     });
     this.#outbox = outbox;
+    store.watchDisk((failure) => {
+      if (failure === undefined) return;
+      onProblem(
+        `${failure.message}. Until that works again messages are shown, and sent to who is there, ` +
+          "but not confirmed; a power cut would take them",
+      );
+    });
   }
 
   /** Opens what earlier runs have left. */
@@ -154,20 +161,23 @@ export class Messages implements Disposable {
     const timestamp = Math.max(0, Math.floor(this.#options.clock.now() / 1000));
     const encrypted = contact.id !== undefined;
     const message = { id: messageId, contact, content, timestamp, encrypted, trust };
-    const keepTag = (key: number) => {
+    let isCommitted = false;
+    const onCommitted = (key: number) => {
+      isCommitted = true;
       if (tag === undefined) return;
       this.#tags.set(key, tag);
       // What waits for somebody who is away must not take the place of what is on its way.
       if (this.#tags.size > MAX_TAGS) this.#tags.delete(this.#tags.keys().next().value!);
     };
     try {
-      const state = await this.#outbox.send(message, keepTag);
+      const state = await this.#outbox.send(message, onCommitted);
       this.#trouble.worked(`to ${contactKey(contact)}`);
       return { messageId, to, state };
     } catch (error) {
       const carrier = this.#options.carrier(contact);
       const outgoing = { ...message, key: 0 };
-      if (!(error instanceof StoreError) || !await this.#canGo(carrier, outgoing)) {
+      const isUnstored = error instanceof StoreError && !isCommitted;
+      if (!isUnstored || !await this.#canGo(carrier, outgoing)) {
         this.#options.onRejected(messageId);
         throw error;
       }

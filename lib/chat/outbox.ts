@@ -56,9 +56,15 @@ export interface OutboxOptions {
   readonly onState: (message: Outgoing, state: DeliveryState, reason?: string) => void;
 }
 
+/** News of a message, for the user. */
+type News = Parameters<OutboxOptions["onState"]>;
+
 /**
  * Messages on their way: stored before anything else, handed over in order while the recipient is
  * there, and kept until it has stored them, however often either side or the network breaks.
+ *
+ * A message leaves when it is committed, so that the disk and the network are waited for at the same
+ * time; the user is told of it when it is on the disk.
  */
 export class Outbox implements Disposable {
   readonly #options: OutboxOptions;
@@ -68,6 +74,8 @@ export class Outbox implements Disposable {
   /** For whom earlier runs have left some. */
   readonly #left = new Set<string>();
   readonly #cancelling = new Set<number>();
+  /** News of what is not on the disk yet. */
+  readonly #untold = new Map<MessageId, News[]>();
   #idle: PromiseWithResolvers<void> | undefined;
   /** Whom the last message was for. */
   #latest: Lane | undefined;
@@ -78,10 +86,10 @@ export class Outbox implements Disposable {
   readonly #lastKey: number;
 
   private constructor(options: OutboxOptions) {
-    const { store, onState } = options;
     this.#options = options;
-    this.#lastKey = store.lastKey;
-    this.#settlement = new Settlement({ ...options, signal: this.#stop.signal });
+    this.#lastKey = options.store.lastKey;
+    const onState = (...news: News) => this.#tell(...news);
+    this.#settlement = new Settlement({ ...options, onState, signal: this.#stop.signal });
     this.#expiry = new Expiry({
       ...options,
       isOnItsWay: (key) => this.#lanes.values().some((lane) => lane.holds(key)),
@@ -122,26 +130,52 @@ export class Outbox implements Disposable {
   /**
    * Accepts a message.
    *
-   * @param onStored Called with its key before anything is told about it.
-   * @returns Its state once it is on disk: `sent` where it left at once, else `pending`.
-   * @throws {StoreError} When it cannot be stored; then it is not sent either.
+   * @param onCommitted Called with its key before anything is told about it.
+   * @returns Its state once it is on the disk: `sent` where it left at once, else `pending`, or what
+   *   became of it meanwhile.
+   * @throws {StoreError} When it cannot be stored; then it is not sent either, unless it was
+   *   committed.
    */
   async send(
     message: Omit<OutgoingMessage, "state">,
-    onStored: (key: number) => void = () => {},
+    onCommitted: (key: number) => void = () => {},
   ): Promise<DeliveryState> {
-    const { store, onState } = this.#options;
-    const key = await store.enqueue({ ...message, state: "pending" });
-    onStored(key);
-    const { id, contact, content, timestamp } = message;
-    const outgoing = { key, id, contact, content, timestamp };
+    const { id } = message;
+    const news: News[] = [];
+    let state: DeliveryState = "pending";
+    // Before it is stored: it may leave together with one that was stored at the same time.
+    this.#untold.set(id, news);
+    try {
+      await this.#options.store.enqueue({ ...message, state }, (key) => {
+        onCommitted(key);
+        state = this.#dispatch({ ...message, key });
+      });
+    } finally {
+      this.#untold.delete(id);
+    }
+    for (const item of news) {
+      [, state] = item;
+      this.#options.onState(...item);
+    }
+    return state;
+  }
+
+  /** @returns `sent` where it left at once. */
+  #dispatch(message: Outgoing): DeliveryState {
+    const { contact } = message;
     this.#waiting.set(contactKey(contact), contact);
     if (!this.#stop.signal.aborted) {
       this.#latest = this.#lane(contact);
-      if (this.#latest.add(outgoing)) return contact.id === undefined ? "pending" : "sent";
+      if (this.#latest.add(message)) return contact.id === undefined ? "pending" : "sent";
     }
-    onState(outgoing, "pending");
+    this.#tell(message, "pending");
     return "pending";
+  }
+
+  #tell(...news: News): void {
+    const untold = this.#untold.get(news[0].id);
+    if (untold === undefined) this.#options.onState(...news);
+    else untold.push(news);
   }
 
   /** See {@linkcode Lane.pace}, of the recipient of the last message. */
@@ -172,7 +206,7 @@ export class Outbox implements Disposable {
    * @throws {InvalidInputError} When there is no such message, or it is not waiting any more.
    */
   async cancel(id: MessageId): Promise<void> {
-    const { store, onState } = this.#options;
+    const { store } = this.#options;
     const message = store.find(id);
     const lane = () => message && this.#lanes.get(contactKey(message.contact));
     if (message === undefined || lane()?.has(message.key)) {
@@ -193,7 +227,7 @@ export class Outbox implements Disposable {
     if (state !== "pending") {
       throw new InvalidInputError(`Cannot cancel ${id}: it is ${state} already`);
     }
-    onState(outgoing(message), "failed", "cancelled");
+    this.#tell(outgoing(message), "failed", "cancelled");
   }
 
   /** Resolves when everything has arrived that can without somebody coming who is away. */
@@ -215,7 +249,7 @@ export class Outbox implements Disposable {
     const name = contactKey(contact);
     let lane = this.#lanes.get(name);
     if (lane !== undefined) return lane;
-    const { clock, random, store, queuePlain, carrier, onState } = this.#options;
+    const { clock, random, store, queuePlain, carrier } = this.#options;
     const isPlain = contact.id === undefined;
     lane = new Lane({
       clock,
@@ -226,10 +260,10 @@ export class Outbox implements Disposable {
       ready: () => this.#ready(name),
       isHeld: ({ key }) => this.#cancelling.has(key),
       // What waits for a connection of version 1 is not sent until the network has taken it.
-      onSent: (message) => isPlain || onState(message, "sent"),
+      onSent: (message) => isPlain || this.#tell(message, "sent"),
       onArrived: (messages) => this.#settlement.arrived(messages, isPlain ? "sent" : "delivered"),
       onRefused: (message, reason) => this.#settlement.refused(message, reason),
-      onReturned: (message, reason) => onState(message, "pending", reason),
+      onReturned: (message, reason) => this.#tell(message, "pending", reason),
       onUnreachable: (reason) => {
         if (!this.#stop.signal.aborted) this.#options.onUnreachable(contact, reason);
       },

@@ -15,6 +15,7 @@ import {
 import { fitting, MAX_PAGE, MAX_PAGE_BYTES, type Sized } from "./page.ts";
 import { STATE } from "./schema.ts";
 import { ShownMark, type ShownMarkParts } from "./shown.ts";
+import type { OnCommitted } from "./write_queue.ts";
 
 /** What the inbox needs of the store. */
 export interface InboxParts extends ShownMarkParts {
@@ -57,13 +58,18 @@ export class Inbox {
    * order because a part of it failed.
    *
    * @param messages Not more than fit into one transaction.
-   * @returns What became of each, in their order. Keys grow from one call to the next.
+   * @param onCommitted Called with what became of each, in their order, when they are safe from the
+   *   end of the program and may be shown; keys grow from one call to the next.
+   * @returns The same, when they are on the disk and may be acknowledged.
    */
-  receiveAll(messages: readonly ReceivedMessage[]): Promise<readonly Reception[]> {
+  receiveAll(
+    messages: readonly ReceivedMessage[],
+    onCommitted?: OnCommitted<readonly Reception[]>,
+  ): Promise<readonly Reception[]> {
     this.#mark.write();
     let bytes = 0;
     for (const { content } of messages) bytes += contentBytes(content);
-    return this.parts.queue.addTo(this.#insert, messages, messages.length, bytes);
+    return this.parts.queue.addTo(this.#insert, messages, messages.length, bytes, onCommitted);
   }
 
   /**

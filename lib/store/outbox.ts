@@ -17,7 +17,7 @@ import {
 import { OutboxReader } from "./outbox_reader.ts";
 import { fitting, type Sized } from "./page.ts";
 import { STATE } from "./schema.ts";
-import type { WriteQueue } from "./write_queue.ts";
+import type { OnCommitted, WriteQueue } from "./write_queue.ts";
 
 /** Messages, and bytes of their text, that one call of {@linkcode Outbox.expire} gives up. */
 export const EXPIRE_PAGE = 200;
@@ -54,11 +54,13 @@ export class Outbox extends OutboxReader {
   /**
    * Keeps a message, to be delivered or as it went.
    *
-   * @returns Its key.
+   * @param onCommitted Called with its key when it is safe from the end of the program, and may go.
+   * @returns Its key, when it is on the disk.
    * @throws {InvalidInputError} There is an outgoing message with this id.
    */
-  enqueue(message: OutgoingMessage): Promise<number> {
-    return this.parts.queue.addTo(this.#insert, message, 1, contentBytes(message.content));
+  enqueue(message: OutgoingMessage, onCommitted?: OnCommitted<number>): Promise<number> {
+    const bytes = contentBytes(message.content);
+    return this.parts.queue.addTo(this.#insert, message, 1, bytes, onCommitted);
   }
 
   readonly #insert = (messages: readonly OutgoingMessage[]): number[] => {

@@ -10,6 +10,7 @@ import { GrowthWatch } from "./growth.ts";
 import { type HistoryRequest, readHistory } from "./history.ts";
 import { Inbox } from "./inbox.ts";
 import { KeySequence } from "./keys.ts";
+import { type DiskSync, LogFile } from "./log_file.ts";
 import type { StoredMessage } from "./message.ts";
 import { openDatabase } from "./open.ts";
 import { Outbox } from "./outbox.ts";
@@ -33,6 +34,17 @@ export interface StoreOptions {
   readonly keepHistory?: boolean;
   /** Other steps than the program's own, for tests. */
   readonly migrations?: readonly Migration[];
+  /** Another wait for the disk than for the file's own, for tests. */
+  readonly disk?: DiskSync;
+}
+
+/** What a store works on. */
+interface OpenFiles {
+  readonly database: Database;
+  readonly wal: WalCleaner;
+  /** What the connection is to; missing, as the next one, where all is in memory. */
+  readonly page?: PageFile;
+  readonly logFile?: LogFile;
 }
 
 /**
@@ -40,7 +52,7 @@ export interface StoreOptions {
  * a time may have it open; others may read the file meanwhile.
  *
  * Writing is asynchronous: what one turn of the event loop asks for goes into one transaction, and
- * a promise resolves when it is on the disk. Reading is synchronous, and sees what is on the disk.
+ * a promise resolves when it is on the disk. Reading is synchronous, and sees what is committed.
  */
 export class Store implements AsyncDisposable {
   readonly outbox: Outbox;
@@ -53,17 +65,31 @@ export class Store implements AsyncDisposable {
   readonly #retention: Retention;
   readonly #eraser: Eraser;
   readonly #growth: GrowthWatch;
+  readonly #logFile: LogFile | undefined;
+  #onDiskChange: (failure: StoreError | undefined) => void = () => {};
   readonly #closing = new AbortController();
 
-  private constructor(database: Database, file: PageFile | undefined, options: StoreOptions) {
-    const { path, clock, log, keepHistory = true } = options;
+  private constructor(
+    { database, wal, page, logFile }: OpenFiles,
+    options: StoreOptions,
+  ) {
+    const { path, clock, log, keepHistory = true, disk = logFile } = options;
     this.#database = database;
+    this.#logFile = logFile;
     this.#contacts = new ContactTable(database);
     this.#keys = new KeySequence(database);
     this.#growth = new GrowthWatch(database);
     const watch = path === undefined ? undefined : new FileWatch(path, clock);
     this.#queue = new WriteQueue({
       database,
+      syncing: disk && {
+        clock,
+        disk,
+        onChange: (failure) => {
+          if (failure !== undefined) log.error(failure.message);
+          this.#onDiskChange(failure);
+        },
+      },
       requireFile: () => watch?.check(),
       beforeCommit: () => this.#keys.flush(),
       afterCommit: () => {
@@ -82,8 +108,7 @@ export class Store implements AsyncDisposable {
         };
       },
     });
-    const wal = new WalCleaner({ database, clock });
-    this.#eraser = new Eraser({ database, queue: this.#queue, wal, clock, file });
+    this.#eraser = new Eraser({ database, queue: this.#queue, wal, clock, file: page });
     const parts = {
       database,
       queue: this.#queue,
@@ -113,15 +138,22 @@ export class Store implements AsyncDisposable {
    *   to a newer version of this one; it is left as it is.
    */
   static async open(options: StoreOptions): Promise<Store> {
+    const { path, clock } = options;
     const database = await openDatabase(options);
-    let file: PageFile | undefined;
+    const wal = new WalCleaner({ database, clock });
+    let page: PageFile | undefined;
+    let logFile: LogFile | undefined;
     let store: Store;
     try {
-      file = options.path === undefined ? undefined : new PageFile(options.path);
-      store = new Store(database, file, options);
+      if (path !== undefined) {
+        page = new PageFile(path);
+        logFile = new LogFile(path, () => wal.tryEmpty());
+      }
+      store = new Store({ database, wal, page, logFile }, options);
     } catch (error) {
+      logFile?.[Symbol.dispose]();
       database.close();
-      file?.[Symbol.dispose]();
+      page?.[Symbol.dispose]();
       throw error;
     }
     store.#index.schedule();
@@ -207,18 +239,29 @@ export class Store implements AsyncDisposable {
     return this.#retention.prune(...request);
   }
 
+  /**
+   * Tells somebody, in place of whom it told before, when what is committed cannot be brought to the
+   * disk, and why; and when it can be again. Meanwhile it waits for that.
+   */
+  watchDisk(onChange: (failure: StoreError | undefined) => void): void {
+    this.#onDiskChange = onChange;
+  }
+
   /** See {@linkcode GrowthWatch.await}. */
   onGrowth(...request: Parameters<GrowthWatch["await"]>): () => void {
     return this.#growth.await(...request);
   }
 
-  /** Writes what is queued and closes the file. Idempotent. */
-  [Symbol.asyncDispose](): Promise<void> {
+  /** Brings what is queued to the disk and closes the file. Idempotent. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort(new Error("the history is closed"));
     this.#index.close();
     this.inbox.close();
-    this.#queue.close();
-    this.#eraser[Symbol.dispose]();
-    return Promise.resolve();
+    try {
+      await this.#queue.close();
+    } finally {
+      this.#logFile?.[Symbol.dispose]();
+      this.#eraser[Symbol.dispose]();
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { Database } from "./database.ts";
 import { isDamage, isFatal, type StoreError, storeError } from "./store_error.ts";
+import { SyncQueue, type SyncQueueOptions } from "./sync_queue.ts";
 
 /** Whether what is written reaches the disk. */
 export type StoreState =
@@ -10,13 +11,15 @@ export type StoreState =
 /** For {@linkcode WriteQueue}. */
 export interface WriteQueueOptions {
   readonly database: Database;
+  /** How what was committed gets to the disk; missing where it goes to none. */
+  readonly syncing?: SyncQueueOptions;
   /** Called before each transaction and after its commit; throws where nothing is kept of it. */
   readonly requireFile?: () => void;
   /** Called inside each transaction, after its operations. */
   readonly beforeCommit?: () => void;
   /**
-   * Called after a commit, before the promises of its operations resolve. It must not throw: what
-   * was committed stays so, and the error is nobody's.
+   * Called after a commit, before anybody is told of it. It must not throw: what was committed stays
+   * so, and the error is nobody's.
    */
   readonly afterCommit?: () => void;
   /** Called after a rollback: what was learnt inside the transaction is not so. */
@@ -35,12 +38,16 @@ export interface WriteQueueOptions {
  */
 export type Bulk<Item, Result> = (items: readonly Item[]) => readonly Result[];
 
+/** Told what an operation came to when it is committed; must not throw. */
+export type OnCommitted<T> = (value: T) => void;
+
 interface Operation {
   /** Neighbours with the same one are written together. */
   readonly bulk: Bulk<unknown, unknown>;
   readonly item: unknown;
   readonly rows: number;
   readonly bytes: number;
+  readonly onCommitted: OnCommitted<unknown> | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -53,8 +60,8 @@ export const MAX_BATCH_ROWS = 2_000;
 export const MAX_BATCH_BYTES = 4 * 2 ** 20;
 
 /**
- * Collects what one turn of the event loop wants written into one transaction: a transaction costs
- * a wait for the disk, however much is in it.
+ * Collects what one turn of the event loop wants written into one transaction, and what is committed
+ * while the disk is at work into one wait for it: either costs the same, however much is in it.
  *
  * Operations run in the order in which they came. They must do nothing but use the database, since
  * they may run again: when one of a batch fails, the batch is done again with each operation apart,
@@ -63,13 +70,17 @@ export const MAX_BATCH_BYTES = 4 * 2 ** 20;
 export class WriteQueue {
   #operations: Operation[] = [];
   #scheduled: ReturnType<typeof setImmediate> | undefined;
+  readonly #syncs: SyncQueue | undefined;
   #state: StoreState = { kind: "ok" };
   #closed = false;
 
-  constructor(private readonly options: WriteQueueOptions) {}
+  constructor(private readonly options: WriteQueueOptions) {
+    this.#syncs = options.syncing && new SyncQueue(options.syncing);
+  }
 
   get state(): StoreState {
-    return this.#state;
+    const failure = this.#syncs?.failure;
+    return failure === undefined ? this.#state : { kind: "failed", error: failure };
   }
 
   /**
@@ -80,7 +91,8 @@ export class WriteQueue {
    *   {@linkcode MAX_BATCH_ROWS} on it has a transaction of its own.
    * @param bytes How much text it writes.
    * @returns What `run` returned, once it is on the disk.
-   * @throws {StoreError} The disk or the file failed; nothing of the batch is written.
+   * @throws {StoreError} The disk or the file failed, and nothing of the batch is written; or it is
+   *   closed, and what is committed is not known to be on the disk.
    */
   add<T>(run: () => T, rows = 1, bytes = 0): Promise<T> {
     return this.addTo(() => [run()], undefined, rows, bytes);
@@ -91,8 +103,16 @@ export class WriteQueue {
    *
    * @param bulk The same function for all that may be written together.
    * @param rows See {@linkcode add}, like all else.
+   * @param onCommitted Called when it is safe from the end of the program, and not yet from a power
+   *   cut.
    */
-  addTo<Item, T>(bulk: Bulk<Item, T>, item: Item, rows = 1, bytes = 0): Promise<T> {
+  addTo<Item, T>(
+    bulk: Bulk<Item, T>,
+    item: Item,
+    rows = 1,
+    bytes = 0,
+    onCommitted?: OnCommitted<T>,
+  ): Promise<T> {
     if (this.#closed) {
       const error = new Error("it is closed");
       return Promise.reject(storeError("write to the history", this.options.database.path, error));
@@ -103,6 +123,7 @@ export class WriteQueue {
         item,
         rows,
         bytes,
+        onCommitted: onCommitted as OnCommitted<unknown> | undefined,
         resolve: resolve as (value: unknown) => void,
         reject,
       });
@@ -110,11 +131,16 @@ export class WriteQueue {
     });
   }
 
-  /** Writes what is there and takes nothing more. */
-  close(): void {
+  /**
+   * Takes nothing more, and writes what is there.
+   *
+   * @returns Resolves when that is on the disk, or is not known to be.
+   */
+  close(): Promise<void> {
     this.#closed = true;
     clearImmediate(this.#scheduled);
     while (this.#operations.length > 0) this.#writeBatch();
+    return this.#syncs?.close() ?? Promise.resolve();
   }
 
   #schedule(): void {
@@ -136,11 +162,26 @@ export class WriteQueue {
     try {
       if (failures.includes(undefined)) this.options.afterCommit?.();
     } finally {
-      for (const [at, outcome] of outcomes.entries()) {
-        if ("error" in outcome) batch[at].reject(outcome.error);
-        else batch[at].resolve(outcome.value);
-      }
+      this.#tell(batch, outcomes);
     }
+  }
+
+  #tell(batch: readonly Operation[], outcomes: readonly Outcome[]): void {
+    const committed: { operation: Operation; value: unknown }[] = [];
+    for (const [at, outcome] of outcomes.entries()) {
+      if ("error" in outcome) batch[at].reject(outcome.error);
+      else committed.push({ operation: batch[at], value: outcome.value });
+    }
+    if (committed.length === 0) return;
+    const settle = (failure: StoreError | undefined) => {
+      for (const { operation, value } of committed) {
+        if (failure === undefined) operation.resolve(value);
+        else operation.reject(failure);
+      }
+    };
+    if (this.#syncs === undefined) settle(undefined);
+    else this.#syncs.add(settle);
+    for (const { operation, value } of committed) operation.onCommitted?.(value);
   }
 
   #write(batch: readonly Operation[]): readonly Outcome[] {

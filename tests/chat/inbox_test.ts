@@ -17,12 +17,30 @@ import { turns } from "./outbox_fixtures.ts";
 class Commit {
   readonly outcome = Promise.withResolvers<readonly Reception[]>();
 
-  constructor(readonly contents: readonly string[], readonly firstKey: number) {}
+  constructor(
+    readonly contents: readonly string[],
+    readonly firstKey: number,
+    readonly onCommitted: (receptions: readonly Reception[]) => void = () => {},
+  ) {}
 
-  /** All of it is new. */
+  /** All of it is new, and on the disk. */
   succeed(): void {
-    const { contents, firstKey } = this;
-    this.outcome.resolve(contents.map((_, at) => ({ kind: "new", key: firstKey + at })));
+    this.commit();
+    this.keep();
+  }
+
+  /** What was committed is on the disk. */
+  keep(): void {
+    this.outcome.resolve(this.#receptions);
+  }
+
+  /** It is safe from the end of the program; whether it reaches the disk is still open. */
+  commit(): void {
+    this.onCommitted(this.#receptions);
+  }
+
+  get #receptions(): Reception[] {
+    return this.contents.map((_, at) => ({ kind: "new", key: this.firstKey + at }));
   }
 
   fail(reason: string): void {
@@ -46,8 +64,9 @@ class InboxWorld {
     this.inbox = new Inbox({
       clock: this.clock,
       store: {
-        receiveAll: (messages) => {
-          const commit = new Commit(messages.map(({ content }) => content), this.#lastKey + 1);
+        receiveAll: (messages, onCommitted) => {
+          const contents = messages.map(({ content }) => content);
+          const commit = new Commit(contents, this.#lastKey + 1, onCommitted);
           this.#lastKey += messages.length;
           this.commits.push(commit);
           this.decide?.(commit, messages[0].contact.id!);
@@ -86,6 +105,65 @@ Deno.test("inbox shows and acknowledges a message when it is stored, not before"
   world.commits[0].succeed();
   await turns();
   assert.deepEqual(world.story, ["show hi", "ack hi"]);
+});
+
+Deno.test("inbox shows a message when it is committed, and acknowledges it when the disk has it", async () => {
+  const world = new InboxWorld();
+  world.take("hi");
+  await turns();
+  world.commits[0].commit();
+  await turns();
+  assert.deepEqual(world.story, ["show hi"]);
+  world.commits[0].keep();
+  await turns();
+  assert.deepEqual(world.story, ["show hi", "ack hi"]);
+});
+
+Deno.test("inbox goes on with what comes while the disk is at work, and acknowledges in order", async () => {
+  const world = new InboxWorld();
+  world.take("one");
+  await turns();
+  world.commits[0].commit();
+  world.take("two");
+  await turns();
+  world.commits[1].commit();
+  await turns();
+  assert.deepEqual(world.story, ["show one", "show two"]);
+  world.commits[0].keep();
+  await turns();
+  world.commits[1].keep();
+  await turns();
+  assert.deepEqual(world.story.slice(2), ["ack one", "ack two"]);
+});
+
+Deno.test("inbox acknowledges what was committed before something that could not be stored", async () => {
+  const world = new InboxWorld();
+  world.take("one");
+  await turns();
+  world.commits[0].commit();
+  world.take("two");
+  await turns();
+  world.commits[1].fail("The disk is full");
+  await turns();
+  assert.deepEqual(world.story, ["show one", "show two"]);
+  world.commits[0].keep();
+  await turns();
+  assert.equal(world.commits.length, 2, "it is not the time for another attempt");
+  await world.clock.advance(5000);
+  assert.deepEqual(world.commits[2].contents, ["two"]);
+  world.commits[2].succeed();
+  await turns();
+  assert.deepEqual(world.story.slice(2), ["ack one", "ack two"]);
+});
+
+Deno.test("inbox that is closed shows nothing that is committed then", async () => {
+  const world = new InboxWorld();
+  world.take("hi");
+  await turns();
+  world.inbox[Symbol.dispose]();
+  world.commits[0].succeed();
+  await turns();
+  assert.deepEqual(world.story, [], "the next run shows it");
 });
 
 Deno.test("inbox acknowledges a message that it has, and does not show it again", async () => {

@@ -3,6 +3,7 @@ import type { Outgoing } from "../../lib/chat/delivery.ts";
 import type { Carrier } from "../../lib/chat/carrier.ts";
 import { Outbox, type OutboxStore } from "../../lib/chat/outbox.ts";
 import type { ContactName } from "../../lib/store/contacts.ts";
+import type { DiskSync } from "../../lib/store/log_file.ts";
 import { Store } from "../../lib/store/store.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { messageIdOf } from "../support/message_ids.ts";
@@ -86,8 +87,8 @@ export class TestStore {
     };
   }
 
-  static async open(clock: FakeClock): Promise<TestStore> {
-    return new TestStore(await Store.open({ path: undefined, clock, log: silentLog }));
+  static async open(clock: FakeClock, disk?: DiskSync): Promise<TestStore> {
+    return new TestStore(await Store.open({ path: undefined, clock, log: silentLog, disk }));
   }
 
   /** Messages with what the store says of them. */
@@ -100,6 +101,8 @@ export class TestStore {
 export interface WorldOptions {
   readonly queuePlain?: boolean;
   readonly expireDays?: number;
+  /** What takes messages after the memory; nothing unless given. */
+  readonly disk?: DiskSync;
   /** Resolves when more news is welcome. */
   readonly ready?: () => Promise<void> | undefined;
 }
@@ -126,7 +129,8 @@ export class OutboxWorld implements AsyncDisposable {
     former?: OutboxWorld,
   ): Promise<OutboxWorld> {
     const clock = former?.clock ?? new FakeClock();
-    const world = new OutboxWorld(clock, former?.store ?? await TestStore.open(clock), options);
+    const store = former?.store ?? await TestStore.open(clock, options.disk);
+    const world = new OutboxWorld(clock, store, options);
     world.lastId = former?.lastId ?? 0;
     world.#open();
     return world;
@@ -162,7 +166,8 @@ export class OutboxWorld implements AsyncDisposable {
     const timestamp = Math.floor(this.clock.now() / 1000);
     const encrypted = contact.id !== undefined;
     const trust = encrypted ? "known" : "plain";
-    return this.outbox.send({ id, contact, content, timestamp, encrypted, trust });
+    const message = { id, contact, content, timestamp, encrypted, trust } as const;
+    return this.outbox.send(message);
   }
 
   /** What the store says of each message. */

@@ -37,6 +37,29 @@ Deno.test("what cannot be kept is shown, not confirmed, and comes again when it 
   assert.deepEqual(kept(mended), ["alice: hello", "alice: to memory"]);
 });
 
+Deno.test("a disk that does not keep what is written is told, and nothing is confirmed until it does", async () => {
+  await using secure = new SecureWorld();
+  const { alice, bob, ofBob } = await acquainted(secure);
+  await secure.end(bob.node);
+  await passing(secure, () => alice.node.peers().length === 0, "bob's leaving");
+  const { clock } = secure.world;
+  let failure: StoreError | undefined = full();
+  const disk = { sync: () => Promise.resolve(failure) };
+  await using store = await Store.open({ path: undefined, clock, log: silentLog, disk });
+  const history = { ...ofBob.history, store };
+  const unlucky = await secure.startWith("bob", { ...ofBob, history });
+  await alice.node.post("bob", "to a broken disk");
+  await until(() => unlucky.heard.length === 1, "the message");
+  await until(() => unlucky.story.some((line) => line.includes("not confirmed")), "the warning");
+  await clock.advance(7_000);
+  assert.ok(!fates(alice).includes("to a broken disk: delivered"));
+  failure = undefined;
+  await passing(secure, () => fates(alice).includes("to a broken disk: delivered"), "the delivery");
+  assert.deepEqual(unlucky.heard, ["alice: to a broken disk"]);
+  assert.equal(unlucky.story.filter((line) => line.includes("not confirmed")).length, 1);
+  await secure.end(unlucky.node);
+});
+
 Deno.test("a message that would be lost with the program is refused, not queued", async () => {
   await using secure = new SecureWorld();
   const { alice, bob, ofAlice } = await acquainted(secure);

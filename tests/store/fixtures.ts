@@ -2,6 +2,7 @@ import { silentLog } from "../../lib/base/log.ts";
 import { systemRandom } from "../../lib/base/random.ts";
 import type { ContactName } from "../../lib/store/contacts.ts";
 import type { OutgoingMessage, ReceivedMessage } from "../../lib/store/message.ts";
+import type { DiskSync } from "../../lib/store/log_file.ts";
 import { HISTORY_FILE } from "../../lib/store/schema.ts";
 import { Store, type StoreOptions } from "../../lib/store/store.ts";
 import { MessageIdSource } from "../../lib/wire/message_id.ts";
@@ -15,6 +16,11 @@ export const carol: ContactName = contact("carol", 2);
 export function contact(nickname: string, byte: number): ContactName {
   return { nickname, id: formatPeerId(new Uint8Array(32).fill(byte)) };
 }
+
+/** A disk that is never waited for: what is committed is there in the same turn of the event loop. */
+export const promptDisk: DiskSync = {
+  sync: () => Promise.resolve(undefined),
+};
 
 /** A directory for one test, with what it takes to open stores in it and write to them. */
 export class StoreFixture implements AsyncDisposable {
@@ -31,8 +37,10 @@ export class StoreFixture implements AsyncDisposable {
     return `${this.directory}/${HISTORY_FILE}`;
   }
 
+  /** With a disk that is never waited for; `disk: undefined` waits for that of this machine. */
   open(options: Partial<StoreOptions> = {}): Promise<Store> {
-    return Store.open({ path: this.path, clock: this.clock, log: silentLog, ...options });
+    const { path, clock } = this;
+    return Store.open({ path, clock, log: silentLog, disk: promptDisk, ...options });
   }
 
   /** A message to bob. */

@@ -42,7 +42,7 @@ async function requireUndisturbed(fixture: StoreFixture, store: Store, locks: st
 
 Deno.test("after a clear other programs still see that somebody uses the history", async () => {
   await using fixture = await StoreFixture.make();
-  await using store = await fixture.open();
+  await using store = await fixture.open({ disk: undefined });
   await store.inbox.receive(fixture.incoming("first"));
   const locks = locksOn(fixture.path);
   if (Deno.build.os === "linux") assert.notDeepEqual(locks, []);
@@ -53,7 +53,7 @@ Deno.test("after a clear other programs still see that somebody uses the history
 
 Deno.test("what is overwritten in the background leaves the locks on the history alone", async () => {
   await using fixture = await StoreFixture.make();
-  await using store = await fixture.open({ keepHistory: false });
+  await using store = await fixture.open({ disk: undefined, keepHistory: false });
   const message = fixture.outgoing("first");
   await store.outbox.enqueue(message);
   const locks = locksOn(fixture.path);

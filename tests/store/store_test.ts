@@ -58,7 +58,7 @@ Deno.test("store takes away what others may do with its file", async () => {
   }
 });
 
-Deno.test("store waits for the disk at each commit, however it was opened", async () => {
+Deno.test("store has SQLite wait for the disk where it moves what was committed, however it was opened", async () => {
   await using fixture = await StoreFixture.make();
   const synchronous = async () => {
     const database = await openDatabase({ path: fixture.path, log: silentLog });
@@ -68,11 +68,12 @@ Deno.test("store waits for the disk at each commit, however it was opened", asyn
       database.close();
     }
   };
-  assert.deepEqual(await synchronous(), [2, "wal"], "a new file");
-  assert.deepEqual(await synchronous(), [2, "wal"], "one that is there");
+  const normal = 1; // with 0 a checkpoint could lose what had been confirmed
+  assert.deepEqual(await synchronous(), [normal, "wal"], "a new file");
+  assert.deepEqual(await synchronous(), [normal, "wal"], "one that is there");
   await Deno.remove(fixture.path);
   makeVersion1(fixture.path);
-  assert.deepEqual(await synchronous(), [2, "wal"], "one of an earlier version");
+  assert.deepEqual(await synchronous(), [normal, "wal"], "one of an earlier version");
 });
 
 Deno.test("store is set up to lose nothing that it confirmed", async () => {
