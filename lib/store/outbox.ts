@@ -128,7 +128,7 @@ export class Outbox extends OutboxReader {
            AND contact = ? AND state IN (1, 2, 4)`;
         const changed = database.run(
           `UPDATE message INDEXED BY message_outgoing SET state = ${STATE.delivered}, reason = NULL
-         WHERE ${which} AND kept = 1`,
+           WHERE ${which} AND kept = 1`,
           list,
           key,
         );
