@@ -52,7 +52,8 @@ emit({ event: "ready", nickname, tcp_port: node.tcpPort });
 
 let onTheirWay = 0;
 let room: PromiseWithResolvers<void> | undefined;
-const settled = () => {
+const settled = (event: object) => {
+  emit(event);
   onTheirWay--;
   if (onTheirWay > MAX_ON_THEIR_WAY / 2) return;
   room?.resolve();
@@ -67,9 +68,9 @@ for await (const lines of inputLines((buffer) => Deno.stdin.read(buffer as never
     const { to, content, ref } = command;
     onTheirWay++;
     node.send(to, content).then(
-      () => emit({ event: "sent", to, ref }),
-      (error) => emit({ event: "error", message: messageOf(error), ref }),
-    ).finally(settled);
+      () => settled({ event: "sent", to, ref }),
+      (error) => settled({ event: "error", message: messageOf(error), ref }),
+    );
     if (onTheirWay < MAX_ON_THEIR_WAY) continue;
     room ??= Promise.withResolvers();
     await room.promise;
