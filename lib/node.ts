@@ -51,7 +51,7 @@ export class Node implements AsyncDisposable {
    * What happens, in order; for one consumer, who makes peers wait when it is slow. Who asks for the
    * next event has shown the one before; what was not shown is, in the next run.
    */
-  readonly events: AsyncIterableIterator<NodeEvent> & Pick<NodeEvents, "countWritten">;
+  readonly events: AsyncIterableIterator<NodeEvent> & Pick<NodeEvents, "countWritten" | "poll">;
   readonly #events = new NodeEvents((arrival) => this.#messages?.shown(arrival));
   readonly #options: NodeOptions;
   readonly #environment: NodeEnvironment;

@@ -50,6 +50,12 @@ export class NodeEvents extends Broadcast<NodeEvent> {
     this.#written = written;
   }
 
+  /** Asks for the next event as iterating does, but not for one that has yet to come. */
+  override poll(): NodeEvent | undefined {
+    this.#seen();
+    return super.poll();
+  }
+
   override next(): Promise<IteratorResult<NodeEvent>> {
     this.#seen();
     return super.next();

@@ -26,15 +26,17 @@ export class EventPump {
    * @param events A node's own events; those of {@linkcode Node.watch} say nothing of what was shown.
    */
   async run(
-    events: AsyncIterable<NodeEvent> & Partial<Pick<Node["events"], "countWritten">>,
+    events: AsyncIterable<NodeEvent> & Partial<Pick<Node["events"], "countWritten" | "poll">>,
   ): Promise<void> {
     try {
       events.countWritten?.(this.written);
-      for await (const event of events) {
-        this.#taken++;
-        this.handle(event);
-        this.#room = this.ready();
-        if (this.#room !== undefined) await this.#room;
+      for await (const first of events) {
+        for (let event: NodeEvent | undefined = first; event; event = events.poll?.()) {
+          this.#taken++;
+          this.handle(event);
+          this.#room = this.ready();
+          if (this.#room !== undefined) await this.#room;
+        }
       }
     } catch {
       // The terminal was closed.

@@ -35,6 +35,24 @@ Deno.test("a consumer that waits is woken by an item and by the end", async () =
   assert.deepEqual(await second, { done: true, value: undefined });
 });
 
+Deno.test("items that are there can be taken without waiting, and make room as others do", async () => {
+  const queue = new AsyncQueue<number>(2);
+  assert.equal(queue.poll(), undefined);
+  queue.push(1);
+  queue.push(2);
+  let hasRoom = false;
+  void queue.ready()!.then(() => hasRoom = true);
+  assert.equal(queue.poll(), 1);
+  await settle();
+  assert.ok(hasRoom);
+  assert.deepEqual(await queue.next(), { done: false, value: 2 });
+  assert.equal(queue.poll(), undefined);
+  queue.push(3);
+  queue.close();
+  assert.equal(queue.poll(), 3);
+  assert.deepEqual(await queue.next(), { done: true, value: undefined });
+});
+
 Deno.test("producers wait while the queue is full and go on when there is room", async () => {
   const queue = new AsyncQueue<number>(2);
   queue.push(1);
