@@ -11,11 +11,16 @@ export function printable(text: string): string {
 }
 
 /**
- * The same for a name, in which nothing may be invisible: two names that look alike would be taken
- * for one. Joiners and variation selectors stay, since scripts and emoji need them.
+ * The same for a name, in which nothing may be invisible, nor look like a common space: two names
+ * that look alike would be taken for one. Joiners stay between letters of scripts that are written
+ * with them and between emoji, and the selectors of emoji behind these (RFC 5892, appendix A, and
+ * Unicode TR 51). Letters that look like others stay as they are.
  */
 export function printableName(text: string): string {
-  return printable(text).replace(INVISIBLE, escaped);
+  return printable(text).replace(
+    INVISIBLE,
+    (match, invisible?: string) => invisible === undefined ? match : escaped(match),
+  );
 }
 
 function escaped(character: string): string {
@@ -25,4 +30,30 @@ function escaped(character: string): string {
 const UNPRINTABLE =
   /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufff9-\ufffb\ufeff]/gu;
 
-const INVISIBLE = /(?![\u200c\u200d\ufe00-\ufe0f])\p{Default_Ignorable_Code_Point}/gu;
+/** Scripts in which joiners change how letters look. */
+const JOINED = [
+  "Arabic",
+  "Syriac",
+  "Mongolian",
+  "Devanagari",
+  "Bengali",
+  "Gurmukhi",
+  "Gujarati",
+  "Oriya",
+  "Tamil",
+  "Telugu",
+  "Kannada",
+  "Malayalam",
+  "Sinhala",
+  "Khmer",
+  "Myanmar",
+].map((script) => `\\p{Script=${script}}`).join("");
+
+/** What stays, then what is escaped: the first alternative that fits decides. */
+const INVISIBLE = new RegExp(
+  `(?<=[${JOINED}])[\\u200c\\u200d](?=[${JOINED}])` +
+    "|(?<=[\\p{Extended_Pictographic}\\p{Emoji_Modifier}\\ufe0f])\\u200d(?=\\p{Extended_Pictographic})" +
+    "|(?<=\\p{Extended_Pictographic})[\\ufe0e\\ufe0f]|(?<=[#*0-9])\\ufe0f(?=\\u20e3)" +
+    "|(\\p{Default_Ignorable_Code_Point}|\\u2800|(?![ \\u3000])\\p{Zs})",
+  "gu",
+);

@@ -56,9 +56,11 @@ async function removeIfThere(path: string): Promise<void> {
  */
 export async function readProfileFile(path: string, most: number): Promise<string | undefined> {
   try {
-    using file = await Deno.open(path, { read: true });
-    const { isFile, size } = await file.stat();
+    // Before it is opened: to open a pipe would be to wait for somebody at its other end.
+    const { isFile } = await Deno.stat(path);
     if (!isFile) throw new ParlanceError("it is not a file");
+    using file = await Deno.open(path, { read: true });
+    const { size } = await file.stat();
     if (size > most) throw new ParlanceError(`it has more than ${most} bytes`);
     const bytes = new Uint8Array(size);
     let length = 0;

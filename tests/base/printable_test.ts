@@ -65,3 +65,21 @@ Deno.test("nothing in a name is invisible, but what scripts and emoji are joined
   );
   assert.equal(printableName("\u001b[2J"), "\\u{1b}[2J");
 });
+
+Deno.test("a name with a joiner, a selector or a blank where it shows nothing is not like the name without it", () => {
+  for (const character of "\u200c\u200d\ufe00\ufe01\ufe0e\ufe0f\u2800\u00a0\u2003\u180b") {
+    const shown = `\\u{${character.codePointAt(0)!.toString(16)}}`;
+    for (
+      const name of [`bob${character}`, `${character}bob`, `b${character}ob`, `боб${character}`]
+    ) {
+      assert.equal(printableName(name), name.replace(character, shown));
+    }
+  }
+  assert.equal(printableName("می\u200c"), "می\\u{200c}");
+  assert.equal(printableName("1\ufe0f"), "1\\u{fe0f}");
+  for (
+    const name of ["1\ufe0f\u20e3", "👩🏽\u200d🚀", "❤\ufe0f\u200d🔥", "क्\u200dष", "山田\u3000太郎"]
+  ) {
+    assert.equal(printableName(name), name);
+  }
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeAtomically } from "../../lib/identity/files.ts";
+import { readProfileFile, writeAtomically } from "../../lib/identity/files.ts";
 import { ProfileError } from "../../lib/identity/profile.ts";
 import { modeOf, namesIn, openProfile, TemporaryDirectory } from "./files_fixtures.ts";
 
@@ -169,4 +169,15 @@ Deno.test("a reader sees the old content or the new, never a part", async () => 
     assert.ok(bytes.every((byte) => byte === bytes[0]));
   }
   await writer;
+});
+
+Deno.test({
+  name: "a pipe in the place of a file of a profile is refused, and not waited for",
+  ignore: windows,
+  async fn() {
+    await using root = await TemporaryDirectory.make();
+    const path = `${root.path}/key.pem`;
+    await new Deno.Command("mkfifo", { args: [path] }).output();
+    await assert.rejects(readProfileFile(path, 10), /Cannot read .*key\.pem: it is not a file; /);
+  },
 });
