@@ -33,6 +33,12 @@ export async function openProfile(settings: Settings, log: Log): Promise<OpenedP
   const identity = await openIdentity(directory, systemRandom);
   const knownPeers = parts.use(await KnownPeers.open({ directory, clock: systemClock, log }));
   const history = parts.use(await openHistory({ settings, directory, clock: systemClock, log }));
+  if (knownPeers.isNew && hasMet(history.store)) {
+    log.warn(
+      `The known peers of ${directory} are missing: everybody you meet is new, whoever it was before. ` +
+        "Restore the file peers.json from a backup, or /verify your friends again",
+    );
+  }
   const opened = parts.move();
   return {
     directory,
@@ -44,6 +50,11 @@ export async function openProfile(settings: Settings, log: Log): Promise<OpenedP
     ],
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** Whether messages were exchanged with somebody who has an id, and so was known. */
+function hasMet(store: Pick<Store, "contacts">): boolean {
+  return store.contacts({ limit: PAGE }).some(({ id }) => id !== undefined);
 }
 
 function contactNames(store: Pick<Store, "contacts">): string[] {

@@ -77,6 +77,7 @@ export class KnownPeers implements AsyncDisposable {
   #failure: unknown;
   #waitMs = WRITE_INTERVAL_MS;
   #disposed = false;
+  #isNew = false;
 
   private constructor(options: KnownPeersOptions) {
     this.#path = `${options.directory}/${FILE}`;
@@ -93,12 +94,18 @@ export class KnownPeers implements AsyncDisposable {
   static async open(options: KnownPeersOptions): Promise<KnownPeers> {
     const known = new KnownPeers(options);
     const text = await readProfileFile(known.#path, MAX_KNOWN_PEERS_BYTES);
+    known.#isNew = text === undefined;
     if (text === undefined) return known;
     for (const peer of parseKnownPeers(text, known.#path)) {
       known.#byId.set(peer.id, peer);
       if (peer.nickname !== undefined) known.#byNickname.set(peer.nickname, peer.id);
     }
     return known;
+  }
+
+  /** Whether there was no file: as in a profile that nobody has met, or where it was lost. */
+  get isNew(): boolean {
+    return this.#isNew;
   }
 
   byId(id: PeerId): KnownPeer | undefined {
