@@ -49,10 +49,14 @@ const JOINED = [
   "Myanmar",
 ].map((script) => `\\p{Script=${script}}`).join("");
 
+/** Signs that take the vowel from a letter: a joiner behind one chooses its form. */
+const VIRAMAS = "\\u094d\\u09cd\\u0a4d\\u0acd\\u0b4d\\u0bcd\\u0c4d\\u0ccd\\u0d4d\\u0dca";
+
 /** What stays, then what is escaped: the first alternative that fits decides. */
 const INVISIBLE = new RegExp(
-  `(?<=[${JOINED}])[\\u200c\\u200d](?=[${JOINED}])` +
-    "|(?<=[\\p{Extended_Pictographic}\\p{Emoji_Modifier}\\ufe0f])\\u200d(?=\\p{Extended_Pictographic})" +
+  `(?<=[${VIRAMAS}])\\u200d` +
+    `|(?<=(?![\\u180b-\\u180f])[${JOINED}]\\p{Mn}?)(?<![\\u180b-\\u180f])[\\u200c\\u200d](?=[${JOINED}])` +
+    "|(?<=\\p{Extended_Pictographic}\\ufe0f?|\\p{Emoji_Modifier})\\u200d(?=\\p{Extended_Pictographic})" +
     "|(?<=\\p{Extended_Pictographic})[\\ufe0e\\ufe0f]|(?<=[#*0-9])\\ufe0f(?=\\u20e3)" +
     "|(\\p{Default_Ignorable_Code_Point}|\\u2800|(?![ \\u3000])\\p{Zs})",
   "gu",

@@ -250,7 +250,7 @@ export class Inbox implements Disposable {
     trouble.failed(`from ${queue.sender}`, messageOf(error));
     queue.isStoring = false;
     this.#hold(queue, true);
-    for (const entry of queue.entries) this.#show(entry);
+    for (const entry of queue.entries.slice(queue.committed)) this.#show(entry);
     this.#cancelRetry ??= clock.after(STORE_RETRY_MS, () => this.#retry());
   }
 

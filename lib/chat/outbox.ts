@@ -15,6 +15,8 @@ import { Settlement } from "./settlement.ts";
 
 /** Messages that are read from the store at once. */
 const PAGE = 512;
+/** News of one message that are told when the disk has it; of more the last, and those before. */
+const MAX_UNTOLD = 8;
 /** Lanes that are kept for the next message. */
 const MAX_IDLE_LANES = 1000;
 const ABANDONED =
@@ -175,7 +177,7 @@ export class Outbox implements Disposable {
   #tell(...news: News): void {
     const untold = this.#untold.get(news[0].id);
     if (untold === undefined) this.#options.onState(...news);
-    else untold.push(news);
+    else untold[Math.min(untold.length, MAX_UNTOLD - 1)] = news;
   }
 
   /** See {@linkcode Lane.pace}, of the recipient of the last message. */

@@ -143,7 +143,7 @@ export class SearchIndex {
   /** Merges all of the index, in steps: many small writes have left it scattered. */
   async compact(signal?: AbortSignal): Promise<void> {
     const { database, queue } = this.parts;
-    await queue.add(() => setMeta(database, UNMERGED, 1));
+    await queue.addRepeatable(() => setMeta(database, UNMERGED, 1));
     await this.merge(signal);
   }
 
@@ -154,7 +154,7 @@ export class SearchIndex {
     for (let pages = -MERGE_PAGES;; pages = MERGE_PAGES) {
       if (getMeta(database, UNMERGED) === undefined) return;
       signal?.throwIfAborted();
-      await queue.add(() => this.#mergeStep(pages), ALONE);
+      await queue.addRepeatable(() => this.#mergeStep(pages), ALONE);
     }
   }
 
@@ -189,10 +189,12 @@ export class SearchIndex {
     try {
       await this.#step?.catch(() => {});
       const { database, queue } = this.parts;
-      await queue.add(() => setMeta(database, CLEARING, 1));
+      await queue.addRepeatable(() => setMeta(database, CLEARING, 1));
       const result = await body();
-      while (await queue.add(() => deletePages(database), ALONE) > 0) signal?.throwIfAborted();
-      await queue.add(() => this.empty(to), ALONE);
+      while (await queue.addRepeatable(() => deletePages(database), ALONE) > 0) {
+        signal?.throwIfAborted();
+      }
+      await queue.addRepeatable(() => this.empty(to), ALONE);
       return result;
     } finally {
       this.#clearing = undefined;
@@ -237,11 +239,11 @@ export class SearchIndex {
   async startOver(): Promise<void> {
     const { database, log, queue } = this.parts;
     try {
-      return await queue.add(() => this.#startOver(), ALONE);
+      return await queue.addRepeatable(() => this.#startOver(), ALONE);
     } catch (error) {
       if (!isDamage(error) || this.#repairs >= MAX_REPAIRS) throw error;
     }
-    await queue.add(() => {
+    await queue.addRepeatable(() => {
       replaceIndex(database);
       this.#startOver();
     }, ALONE);
@@ -289,7 +291,7 @@ export class SearchIndex {
     if (to === undefined) return await this.#skip(from);
     const isAlone = this.#isCareful;
     try {
-      this.#to = await queue.add(() => this.#takeIn(from, to, isAlone), ALONE);
+      this.#to = await queue.addRepeatable(() => this.#takeIn(from, to, isAlone), ALONE);
     } catch (error) {
       if (!isDamage(error)) throw error;
       const isWhole = isAlone ? isReadable(database, to) : areReadable(database, from, to);
@@ -332,7 +334,7 @@ export class SearchIndex {
     const { database, log, queue } = this.parts;
     const to = endOfDamage(this.parts, from + 1);
     log.warn(`Messages ${from + 1} to ${to} are damaged: a search finds none of them`);
-    this.#to = await queue.add(() => {
+    this.#to = await queue.addRepeatable(() => {
       const now = indexedTo(database);
       if (now !== from) return now;
       setIndexedTo(database, to);

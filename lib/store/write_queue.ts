@@ -99,6 +99,17 @@ export class WriteQueue {
   }
 
   /**
+   * The same for what may be lost, since it is done again then.
+   *
+   * @returns What `run` returned, once it is committed, which does not wait for the disk.
+   */
+  addRepeatable<T>(run: () => T, rows = 1): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.addTo(() => [run()], undefined, rows, 0, resolve).catch(reject);
+    });
+  }
+
+  /**
    * Queues an item of many.
    *
    * @param bulk The same function for all that may be written together.

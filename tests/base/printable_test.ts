@@ -77,8 +77,18 @@ Deno.test("a name with a joiner, a selector or a blank where it shows nothing is
   }
   assert.equal(printableName("می\u200c"), "می\\u{200c}");
   assert.equal(printableName("1\ufe0f"), "1\\u{fe0f}");
+  assert.equal(printableName("a\ufe0f\u200d❤"), "a\\u{fe0f}\\u{200d}❤");
+  assert.equal(printableName("\u1820\u180e\u200d\u1820"), "\u1820\\u{180e}\\u{200d}\u1820");
   for (
-    const name of ["1\ufe0f\u20e3", "👩🏽\u200d🚀", "❤\ufe0f\u200d🔥", "क्\u200dष", "山田\u3000太郎"]
+    const name of [
+      "1\ufe0f\u20e3",
+      "👩🏽\u200d🚀",
+      "❤\ufe0f\u200d🔥",
+      "क्\u200dष",
+      "രാജന്\u200d",
+      "مِ\u200cن",
+      "山田\u3000太郎",
+    ]
   ) {
     assert.equal(printableName(name), name);
   }

@@ -156,6 +156,18 @@ Deno.test("inbox acknowledges what was committed before something that could not
   assert.deepEqual(world.story.slice(2), ["ack one", "ack two"]);
 });
 
+Deno.test("inbox does not show again what came twice because something behind it could not be stored", async () => {
+  const world = new InboxWorld();
+  world.take("seen before");
+  await turns();
+  world.commits[0].onCommitted([{ kind: "duplicate" }]);
+  world.take("later");
+  await turns();
+  world.commits[1].fail("The disk is full");
+  await turns();
+  assert.deepEqual(world.story, ["show later"]);
+});
+
 Deno.test("inbox that is closed shows nothing that is committed then", async () => {
   const world = new InboxWorld();
   world.take("hi");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Store } from "../../lib/store/store.ts";
+import { parseSearch } from "../../lib/store/search_query.ts";
 import { storeProblem } from "../../lib/store/store_error.ts";
 import { settle } from "../support/fake_clock.ts";
 import { ManualDisk } from "../support/manual_disk.ts";
@@ -103,6 +104,22 @@ Deno.test("store confirms what the disk did not take when it has taken it after 
   assert.deepEqual(writer.story.slice(2), ["one kept", "two kept"]);
   assert.deepEqual(store.state, { kind: "ok" });
   assert.deepEqual(changes, [failure.message, undefined]);
+});
+
+Deno.test("a search does not wait for the disk", async () => {
+  await using fixture = await StoreFixture.make();
+  const disk = new ManualDisk();
+  const store = await fixture.open({ disk });
+  const writer = new Writer(fixture, store);
+  void writer.write("needle");
+  await settle();
+  assert.equal((await store.search(parseSearch("needle"))).length, 1);
+  assert.deepEqual(writer.story, ["needle committed"]);
+  disk.finish();
+  await settle();
+  const closing = store[Symbol.asyncDispose]();
+  disk.finish();
+  await closing;
 });
 
 Deno.test("store that is closed waits for the disk at work, and brings it the rest", async () => {
