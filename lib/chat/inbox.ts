@@ -118,8 +118,8 @@ export class Inbox implements Disposable {
   /**
    * Takes a message.
    *
-   * @param show Called once if it is new, when it is stored, or when it turns out that it cannot be.
-   * @param taken Called when it is stored, now or before: it may be acknowledged.
+   * @param show Called once if it is new, when it is committed, or when it turns out that it cannot be.
+   * @param taken Called when it is on the disk, now or before: it may be acknowledged.
    * @returns Whether it was taken; not while too much waits for the disk.
    */
   take(message: ReceivedMessage, show: Show, taken: () => void): boolean {

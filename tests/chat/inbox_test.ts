@@ -80,6 +80,13 @@ class InboxWorld {
     if (isOpen) this.inbox.open();
   }
 
+  /** Takes a message that begins a batch of its own; returns that. */
+  async takeAlone(content: string): Promise<Commit> {
+    this.take(content);
+    await turns();
+    return this.commits.at(-1)!;
+  }
+
   take(content: string, sender = idOf(2), id = messageIdOf(++this.#last)): boolean {
     const message: ReceivedMessage = {
       id,
@@ -97,56 +104,40 @@ class InboxWorld {
   }
 }
 
-Deno.test("inbox shows and acknowledges a message when it is stored, not before", async () => {
-  const world = new InboxWorld();
-  world.take("hi");
-  await turns();
-  assert.deepEqual(world.story, []);
-  world.commits[0].succeed();
-  await turns();
-  assert.deepEqual(world.story, ["show hi", "ack hi"]);
-});
-
 Deno.test("inbox shows a message when it is committed, and acknowledges it when the disk has it", async () => {
   const world = new InboxWorld();
-  world.take("hi");
-  await turns();
-  world.commits[0].commit();
+  const commit = await world.takeAlone("hi");
+  assert.deepEqual(world.story, []);
+  commit.commit();
   await turns();
   assert.deepEqual(world.story, ["show hi"]);
-  world.commits[0].keep();
+  commit.keep();
   await turns();
   assert.deepEqual(world.story, ["show hi", "ack hi"]);
 });
 
 Deno.test("inbox goes on with what comes while the disk is at work, and acknowledges in order", async () => {
   const world = new InboxWorld();
-  world.take("one");
-  await turns();
-  world.commits[0].commit();
-  world.take("two");
-  await turns();
-  world.commits[1].commit();
-  await turns();
+  const first = await world.takeAlone("one");
+  first.commit();
+  const second = await world.takeAlone("two");
+  second.commit();
   assert.deepEqual(world.story, ["show one", "show two"]);
-  world.commits[0].keep();
+  first.keep();
   await turns();
-  world.commits[1].keep();
+  second.keep();
   await turns();
   assert.deepEqual(world.story.slice(2), ["ack one", "ack two"]);
 });
 
 Deno.test("inbox acknowledges what was committed before something that could not be stored", async () => {
   const world = new InboxWorld();
-  world.take("one");
-  await turns();
-  world.commits[0].commit();
-  world.take("two");
-  await turns();
-  world.commits[1].fail("The disk is full");
+  const first = await world.takeAlone("one");
+  first.commit();
+  (await world.takeAlone("two")).fail("The disk is full");
   await turns();
   assert.deepEqual(world.story, ["show one", "show two"]);
-  world.commits[0].keep();
+  first.keep();
   await turns();
   assert.equal(world.commits.length, 2, "it is not the time for another attempt");
   await world.clock.advance(5000);
@@ -158,22 +149,17 @@ Deno.test("inbox acknowledges what was committed before something that could not
 
 Deno.test("inbox does not show again what came twice because something behind it could not be stored", async () => {
   const world = new InboxWorld();
-  world.take("seen before");
-  await turns();
-  world.commits[0].onCommitted([{ kind: "duplicate" }]);
-  world.take("later");
-  await turns();
-  world.commits[1].fail("The disk is full");
+  (await world.takeAlone("seen before")).onCommitted([{ kind: "duplicate" }]);
+  (await world.takeAlone("later")).fail("The disk is full");
   await turns();
   assert.deepEqual(world.story, ["show later"]);
 });
 
 Deno.test("inbox that is closed shows nothing that is committed then", async () => {
   const world = new InboxWorld();
-  world.take("hi");
-  await turns();
+  const commit = await world.takeAlone("hi");
   world.inbox[Symbol.dispose]();
-  world.commits[0].succeed();
+  commit.succeed();
   await turns();
   assert.deepEqual(world.story, [], "the next run shows it");
 });

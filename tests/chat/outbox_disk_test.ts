@@ -7,62 +7,71 @@ import { OutboxWorld, turns } from "./outbox_fixtures.ts";
 
 const bob = { id: idOf(2), nickname: "bob" };
 
-async function openWith(disk: ManualDisk) {
-  const world = await OutboxWorld.open({ disk });
-  const carrier = world.carrier("bob");
-  carrier.open_ = true;
-  return { world, carrier };
+/** A world in which a message to bob, who is there, is committed and not on the disk yet. */
+class Sending implements AsyncDisposable {
+  /** What became of it, once that is told to whoever sent it. */
+  state: string | undefined;
+
+  private constructor(readonly disk: ManualDisk, readonly world: OutboxWorld) {}
+
+  static async start(): Promise<Sending> {
+    const disk = new ManualDisk();
+    const sending = new Sending(disk, await OutboxWorld.open({ disk }));
+    sending.carrier.open_ = true;
+    void sending.world.send(bob, "hi").then((state) => sending.state = state);
+    await turns();
+    return sending;
+  }
+
+  get carrier() {
+    return this.world.carrier("bob");
+  }
+
+  get story(): string[] {
+    return this.world.story;
+  }
+
+  async finishDisk(failure?: StoreError): Promise<void> {
+    this.disk.finish(failure);
+    await turns();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.world[Symbol.asyncDispose]();
+  }
 }
 
 Deno.test("outbox hands a message over while the disk is at work, and tells of it when it is done", async () => {
-  const disk = new ManualDisk();
-  const { world, carrier } = await openWith(disk);
-  await using _world = world;
-  let state: string | undefined;
-  void world.send(bob, "hi").then((sent) => state = sent);
-  await turns();
-  assert.deepEqual(carrier.contents, ["hi"]);
-  assert.deepEqual(world.states, ["hi: pending"]);
-  assert.deepEqual(world.story, []);
-  assert.equal(state, undefined);
-  disk.finish();
-  await turns();
-  assert.deepEqual(world.story, ["hi: sent"]);
-  assert.equal(state, "sent");
+  await using sending = await Sending.start();
+  assert.deepEqual(sending.carrier.contents, ["hi"]);
+  assert.deepEqual(sending.world.states, ["hi: pending"]);
+  assert.deepEqual(sending.story, []);
+  assert.equal(sending.state, undefined);
+  await sending.finishDisk();
+  assert.deepEqual(sending.story, ["hi: sent"]);
+  assert.equal(sending.state, "sent");
 });
 
 Deno.test("outbox tells of a message in order that is delivered before the disk is done", async () => {
-  const disk = new ManualDisk();
-  const { world, carrier } = await openWith(disk);
-  await using _world = world;
-  void world.send(bob, "hi");
+  await using sending = await Sending.start();
+  sending.carrier.takeAll();
   await turns();
-  carrier.takeAll();
-  await turns();
-  assert.deepEqual(world.story, []);
-  assert.equal(disk.syncs.length, 1);
-  disk.finish();
-  await turns();
-  assert.deepEqual(world.story, ["hi: sent"], "that it was delivered is not on the disk yet");
-  disk.finish();
-  await turns();
-  assert.deepEqual(world.story, ["hi: sent", "hi: delivered"]);
+  assert.deepEqual(sending.story, []);
+  assert.equal(sending.disk.syncs.length, 1);
+  await sending.finishDisk();
+  assert.deepEqual(sending.story, ["hi: sent"], "that it was delivered is not on the disk yet");
+  await sending.finishDisk();
+  assert.deepEqual(sending.story, ["hi: sent", "hi: delivered"]);
 });
 
 Deno.test("outbox tells in order of a message that comes back before the disk is done", async () => {
-  const disk = new ManualDisk();
-  const { world, carrier } = await openWith(disk);
-  await using _world = world;
-  let state: string | undefined;
-  void world.send(bob, "hi").then((sent) => state = sent);
+  await using sending = await Sending.start();
+  sending.carrier.breakDown(new ConnectError("it is gone"));
   await turns();
-  carrier.breakDown(new ConnectError("it is gone"));
-  await turns();
-  assert.deepEqual(world.story, []);
-  disk.finish();
-  await turns();
-  assert.deepEqual(world.story, ["hi: sent", "hi: pending (it is gone)"]);
-  assert.equal(state, "pending");
+  assert.deepEqual(sending.story, []);
+  await sending.finishDisk();
+  assert.deepEqual(sending.story, ["hi: sent", "hi: pending (it is gone)"]);
+  assert.equal(sending.state, "pending");
 });
 
 Deno.test("outbox says of a message to who is away that it is pending when the disk has it", async () => {
@@ -91,20 +100,14 @@ Deno.test("outbox tells of nothing, and of all in order, that leaves with what t
 });
 
 Deno.test("outbox sends once, and tells later, what the disk does not take at first", async () => {
-  const disk = new ManualDisk();
-  const { world, carrier } = await openWith(disk);
-  await using _world = world;
-  void world.send(bob, "hi");
+  await using sending = await Sending.start();
+  await sending.finishDisk(new StoreError("other", "the disk is broken"));
+  sending.carrier.takeAll();
   await turns();
-  disk.finish(new StoreError("other", "the disk is broken"));
-  await turns();
-  carrier.takeAll();
-  await turns();
-  assert.deepEqual(world.story, []);
-  await world.clock.advance(5_000);
-  disk.finish();
-  await turns();
-  assert.equal(carrier.contents.length, 1);
-  assert.deepEqual(world.states, ["hi: delivered"]);
-  assert.deepEqual(world.story, ["hi: sent", "hi: delivered"]);
+  assert.deepEqual(sending.story, []);
+  await sending.world.clock.advance(5_000);
+  await sending.finishDisk();
+  assert.equal(sending.carrier.contents.length, 1);
+  assert.deepEqual(sending.world.states, ["hi: delivered"]);
+  assert.deepEqual(sending.story, ["hi: sent", "hi: delivered"]);
 });

@@ -52,14 +52,36 @@ class Writer {
   }
 }
 
+/** A store whose disk is in the test's hand, with a message that is committed and not on it yet. */
+class Waiting implements AsyncDisposable {
+  private constructor(
+    readonly fixture: StoreFixture,
+    readonly disk: ManualDisk,
+    readonly store: Store,
+    readonly writer: Writer,
+  ) {}
+
+  static async start(content: string): Promise<Waiting> {
+    const fixture = await StoreFixture.make();
+    const disk = new ManualDisk();
+    const store = await fixture.open({ disk });
+    const writer = new Writer(fixture, store);
+    void writer.write(content);
+    await settle();
+    assert.deepEqual(writer.story, [`${content} committed`]);
+    return new Waiting(fixture, disk, store, writer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.disk.release();
+    await this.store[Symbol.asyncDispose]();
+    await this.fixture[Symbol.asyncDispose]();
+  }
+}
+
 Deno.test("store confirms what was committed when the disk has it, and all that came meanwhile at once", async () => {
-  await using fixture = await StoreFixture.make();
-  const disk = new ManualDisk();
-  await using store = await fixture.open({ disk });
-  const writer = new Writer(fixture, store);
-  void writer.write("one");
-  await settle();
-  assert.deepEqual(writer.story, ["one committed"]);
+  await using waiting = await Waiting.start("one");
+  const { disk, store, writer } = waiting;
   assert.deepEqual(contents(store.history({ count: 9 })), ["one"], "reading sees it");
   void writer.write("two");
   await settle();
@@ -76,14 +98,10 @@ Deno.test("store confirms what was committed when the disk has it, and all that 
 });
 
 Deno.test("store confirms what the disk did not take when it has taken it after all, and says so meanwhile", async () => {
-  await using fixture = await StoreFixture.make();
-  const disk = new ManualDisk();
-  await using store = await fixture.open({ disk });
+  await using waiting = await Waiting.start("one");
+  const { fixture, disk, store, writer } = waiting;
   const changes: unknown[] = [];
   store.watchDisk((failure) => changes.push(failure?.message));
-  const writer = new Writer(fixture, store);
-  void writer.write("one");
-  await settle();
   const failure = storeProblem("other", "write to the history", fixture.path, "broken");
   disk.finish(failure);
   await settle();
@@ -107,28 +125,15 @@ Deno.test("store confirms what the disk did not take when it has taken it after 
 });
 
 Deno.test("a search does not wait for the disk", async () => {
-  await using fixture = await StoreFixture.make();
-  const disk = new ManualDisk();
-  const store = await fixture.open({ disk });
-  const writer = new Writer(fixture, store);
-  void writer.write("needle");
-  await settle();
+  await using waiting = await Waiting.start("needle");
+  const { store, writer } = waiting;
   assert.equal((await store.search(parseSearch("needle"))).length, 1);
   assert.deepEqual(writer.story, ["needle committed"]);
-  disk.finish();
-  await settle();
-  const closing = store[Symbol.asyncDispose]();
-  disk.finish();
-  await closing;
 });
 
 Deno.test("store that is closed waits for the disk at work, and brings it the rest", async () => {
-  await using fixture = await StoreFixture.make();
-  const disk = new ManualDisk();
-  const store = await fixture.open({ disk });
-  const writer = new Writer(fixture, store);
-  void writer.write("one");
-  await settle();
+  await using waiting = await Waiting.start("one");
+  const { disk, store, writer } = waiting;
   void writer.write("two");
   let isClosed = false;
   const closing = store[Symbol.asyncDispose]().then(() => isClosed = true);
@@ -144,12 +149,8 @@ Deno.test("store that is closed waits for the disk at work, and brings it the re
 });
 
 Deno.test("store that is closed says what the disk did not take, trying once more", async () => {
-  await using fixture = await StoreFixture.make();
-  const disk = new ManualDisk();
-  const store = await fixture.open({ disk });
-  const writer = new Writer(fixture, store);
-  void writer.write("one");
-  await settle();
+  await using waiting = await Waiting.start("one");
+  const { fixture, disk, store, writer } = waiting;
   const failure = storeProblem("other", "write to the history", fixture.path, "broken");
   disk.finish(failure);
   await settle();

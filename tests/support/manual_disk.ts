@@ -6,7 +6,10 @@ export class ManualDisk implements DiskSync {
   /** What it was asked for, the first first. */
   readonly syncs: PromiseWithResolvers<StoreError | undefined>[] = [];
 
+  #isReleased = false;
+
   sync(): Promise<StoreError | undefined> {
+    if (this.#isReleased) return Promise.resolve(undefined);
     const sync = Promise.withResolvers<StoreError | undefined>();
     this.syncs.push(sync);
     return sync.promise;
@@ -15,5 +18,11 @@ export class ManualDisk implements DiskSync {
   /** It has done the last that it was asked for. */
   finish(failure?: StoreError): void {
     this.syncs.at(-1)!.resolve(failure);
+  }
+
+  /** From now on it takes everything at once: a test is over. */
+  release(): void {
+    this.#isReleased = true;
+    for (const sync of this.syncs) sync.resolve(undefined);
   }
 }
